@@ -1,0 +1,113 @@
+"""What the tests of the model share: the kernels there are, known pages, a machine that checks itself."""
+
+import random
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from zswaplab.model.compressors import fill
+from zswaplab.model.machine import Machine
+from zswaplab.model.stages import EXCLUSIVE_LOADS, STAGES, existed, make_stage
+from zswaplab.model.steps import Kernel
+from zswaplab.model.zpool import ZPOOLS
+
+QUICK_STAGES = ("v6.4", "base", "rfc2-1", "rfc2-2", "1", "6", "v6.5")
+REMEDIES = ("move, invalidate, put", "put, invalidate or move")  # the review's two orders at a load's end
+SAME_FILLED = fill(0x0123456789ABCDEF)
+INCOMPRESSIBLE = random.Random(0).randbytes(4096)
+
+
+def kernels() -> Iterator[dict[str, Any]]:
+    """Every stage with every form of exclusive loads that existed, as arguments of Machine."""
+    for stage in STAGES:
+        for form in EXCLUSIVE_LOADS:
+            if existed(make_stage(stage, form)):
+                yield {"stage": stage, "exclusive_loads": form}
+
+
+def crashes(kernel: dict[str, Any]) -> bool:
+    """Whether it has the bug of the review: a load drops the entry, puts it, then moves what was freed."""
+    stage = make_stage(kernel["stage"], kernel["exclusive_loads"], kernel.get("load_end"))
+    return stage.exclusive_loads != "off" and stage.load_end == "invalidate, put, move"
+
+
+def sound_kernels() -> Iterator[dict[str, Any]]:
+    """Those that survive a load on one CPU; the others come with each remedy of the review instead."""
+    for kernel in kernels():
+        if crashes(kernel):
+            yield from ({**kernel, "load_end": remedy} for remedy in REMEDIES)
+        else:
+            yield kernel
+
+
+def name(kernel: dict[str, Any]) -> str:
+    return "|".join(map(str, kernel.values()))
+
+
+def cases(some: Iterable[dict[str, Any]]) -> list[Any]:
+    """Those kernels on every backend, as parameters; stages that differ little from others are slow."""
+    return [
+        pytest.param({"zpool": zpool, **kernel}, id=f"{zpool}|{name(kernel)}", marks=pace(kernel))
+        for kernel in some
+        for zpool in ZPOOLS
+    ]
+
+
+def pace(kernel: dict[str, Any]) -> list[pytest.MarkDecorator]:
+    return [] if kernel["stage"] in QUICK_STAGES else [pytest.mark.slow]
+
+
+def page_of(noise: int, seed: int = 0) -> bytes:
+    """A page that compresses to little more than `noise` bytes."""
+    return random.Random(f"{noise} {seed}").randbytes(noise) + bytes(4096 - noise)
+
+
+class Checked(Machine):
+    """A machine that checks every invariant after each operation and keeps what its observer saw."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.events: list[tuple[str, Any, Any]] = []
+        self.hook.observer = lambda *event: self.events.append(event)
+
+    def settle(self) -> None:
+        super().settle()
+        self.check()
+
+    def put_out(self, *pages: int, content: bytes | None = None) -> None:
+        """Write each page and page it out."""
+        for page in pages:
+            self.write(page, content)
+            self.page_out(page)
+
+    def seen(self, event: str) -> list[tuple[str, Any, Any]]:
+        return [seen for seen in self.events if seen[0] == event]
+
+    def results(self, function: str) -> list[Any]:
+        """What each call of a kernel function returned."""
+        return [value for _, ended, value in self.seen("end") if ended == function]
+
+    def entry(self, page: int) -> Any:
+        """The page's entry, None if zswap has none."""
+        return self.zswap.trees[0].entries.get(self.slots[page])
+
+    def listed(self) -> list[int]:
+        """The slots on zswap's LRU, from head to tail."""
+        return [entry.offset for entry in self.zswap.pool.lru]
+
+    @property
+    def lists_entries(self) -> bool:
+        """Whether this kernel keeps entries of this backend on zswap's LRU."""
+        return self.stage.entry_lru and not self.zswap.pool.evictable
+
+
+def until(operation: Kernel, kind: str) -> None:
+    """Drive an operation up to its next step of that kind."""
+    for step in operation:
+        if step.kind == kind:
+            return
+    raise AssertionError(f"no step {kind!r} any more")
+
+
+TOO_LONG = page_of(4042)  # compressed it fits into a page, and is too long for a backend that needs a header

@@ -1,0 +1,123 @@
+"""What cannot be is refused before anything happens, with the value, the rule and the remedy."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from zswaplab.model.errors import BadInput
+from zswaplab.model.machine import Machine
+from zswaplab.model.stages import EXCLUSIVE_LOADS, LOAD_ENDS, STAGES, diff, make_stage, source
+from zswaplab.model.steps import run
+
+
+def driven(text: str) -> Callable[[], Any]:
+    return lambda: run(Machine().operation(text))
+
+
+# what is done; what the message must name: the value, and the rule or the remedy
+REFUSED: dict[str, tuple[Callable[[], Any], list[str]]] = {
+    "stage": (lambda: Machine("2a"), ["stage='2a'", "choose one of", *STAGES]),
+    "zpool": (lambda: Machine(zpool="zbub"), ["zpool='zbub'", "choose one of", "'zbud'"]),
+    "exclusive loads": (lambda: Machine(exclusive_loads="v3"), ["exclusive_loads='v3'", *EXCLUSIVE_LOADS]),
+    "exclusive loads None": (lambda: Machine(exclusive_loads=None), ["exclusive_loads=None", "'off'"]),
+    "load end": (lambda: Machine(load_end="put"), ["load_end='put'", *LOAD_ENDS]),
+    "device": (lambda: Machine(device="zram"), ["device='zram'", "'ordinary'", "'synchronous'"]),
+    "compressor": (lambda: Machine(compressor="lz5"), ["compressor='lz5'", "'deflate'"]),
+    "evictable": (lambda: Machine("1", evictable="no"), ["evictable='no'", "True, False, or None"]),
+    "evictable 1": (lambda: Machine("1", evictable=1), ["evictable=1", "True, False, or None"]),
+    "evictable v6.5": (lambda: Machine("v6.5", evictable=True), ["evictable=True", "v6.5", "earlier stage"]),
+    "no memory": (lambda: Machine(ram_pages=0), ["ram_pages=0", "whole number of pages from 1"]),
+    "much memory": (lambda: Machine(ram_pages=2**40 + 1), ["ram_pages=", "to 1,099,511,627,776"]),
+    "memory in words": (lambda: Machine(ram_pages="40"), ["ram_pages='40'", "whole number"]),
+    "memory in parts": (lambda: Machine(ram_pages=40.0), ["ram_pages=40.0", "whole number"]),
+    "memory True": (lambda: Machine(ram_pages=True), ["ram_pages=True", "whole number"]),
+    "no device": (lambda: Machine(swap_pages=1), ["swap_pages=1", "pages from 2"]),
+    "pool -1 %": (lambda: Machine(max_pool_percent=-1), ["max_pool_percent=-1", "per cent from 0 to 100"]),
+    "pool 101 %": (lambda: Machine(max_pool_percent=101), ["max_pool_percent=101", "from 0 to 100"]),
+    "accept -1 %": (lambda: Machine(accept_threshold_percent=-1), ["accept_threshold_percent=-1", "from 0"]),
+    "accept 1001 %": (
+        lambda: Machine(accept_threshold_percent=1001),
+        ["accept_threshold_percent=1001", "per cent from 0 to"],
+    ),
+    "short page": (lambda: Machine().write(3, bytes(4095)), ["4,095 bytes", "exactly 4,096", "seed"]),
+    "long page": (lambda: Machine().write(3, bytes(4097)), ["4,097 bytes", "exactly 4,096"]),
+    "text page": (lambda: Machine().write(3, "abc"), ["'abc'", "4,096 bytes", "seed"]),
+    "True page": (lambda: Machine().write(3, True), ["True", "4,096 bytes", "seed"]),
+    "page -1": (lambda: Machine().write(-1, 5), ["page=-1", "whole number"]),
+    "page 1.5": (lambda: Machine().write(1.5, 5), ["page=1.5", "whole number"]),
+    "unwritten read": (lambda: Machine().read(3), ["page 3", "never written", "write it first"]),
+    "unwritten free": (lambda: Machine().free(3), ["page 3", "never written", "write it first"]),
+    "verb": (driven("fault 3"), ["'fault 3'", "'read 3'", "'worker'"]),
+    "no page": (driven("read"), ["'read'", "'read 3'"]),
+    "two pages": (driven("read 3 4"), ["'read 3 4'", "'read 3'"]),
+    "three numbers": (driven("write 3 4 5"), ["'write 3 4 5'", "'write 3 SEED'"]),
+    "page in words": (driven("read three"), ["'read three'", "'read 3'"]),
+    "negative page": (driven("read -3"), ["'read -3'", "'read 3'"]),
+    "worker of a page": (driven("worker 3"), ["'worker 3'", "'worker'"]),
+    "function": (lambda: source("lode"), ["function='lode'", "choose one of", "load"]),
+    "private function": (lambda: source("__init__"), ["function='__init__'", "choose one of"]),
+    "source's stage": (lambda: source("load", "2a"), ["stage='2a'", *STAGES]),
+    "diff's stage": (lambda: diff("load", "1", "2a"), ["stage='2a'", *STAGES]),
+    "make_stage": (lambda: make_stage("base", "v9"), ["exclusive_loads='v9'", *EXCLUSIVE_LOADS]),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_is_refused_with_a_remedy(case: str) -> None:
+    action, words = REFUSED[case]
+    with pytest.raises(BadInput) as refusal:
+        action()
+    assert [word for word in words if word not in str(refusal.value)] == []
+
+
+def test_the_ends_of_each_range_are_allowed() -> None:
+    for percent in (0, 100):
+        Machine(max_pool_percent=percent, accept_threshold_percent=percent)
+    Machine(ram_pages=1, swap_pages=2)
+
+
+@pytest.mark.parametrize("action", [lambda m: m.write(3, bytes(5)), lambda m: m.read(4), lambda m: m.free(4)])
+def test_a_refused_operation_changes_nothing(action: Callable[[Machine], None]) -> None:
+    machine = Machine()
+    machine.write(3)
+    machine.page_out(3)
+    before = repr(machine), dict(machine.zswap.counters), machine.zswap.pool.lru.tail
+    with pytest.raises(BadInput):
+        action(machine)
+    assert (repr(machine), dict(machine.zswap.counters), machine.zswap.pool.lru.tail) == before
+    machine.check()
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_an_empty_line_is_no_operation(text: str) -> None:
+    with pytest.raises(BadInput):
+        driven(text)()
+
+
+# -- labels ------------------------------------------------------------------------------------------
+
+NEVER, ELSEWHERE = "a combination that never existed", "as another patch of the series has it"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"stage": "base", "exclusive_loads": "v2"}, None),
+        ({"stage": "1", "exclusive_loads": "v1"}, NEVER),
+        ({"stage": "rfc2-1", "exclusive_loads": "v2"}, NEVER),
+        ({"stage": "v6.5", "exclusive_loads": "fixed"}, None),
+        ({"stage": "1", "evictable": True}, None),
+        ({"stage": "1", "evictable": False}, ELSEWHERE),
+        ({"stage": "rfc2-2", "evictable": True}, ELSEWHERE),
+        ({"stage": "base", "evictable": False}, NEVER),
+    ],
+)
+def test_the_label_says_what_never_was_so(options: dict[str, Any], said: str | None) -> None:
+    label = Machine(**options).label
+    assert [words for words in (NEVER, ELSEWHERE) if words in label] == ([said] if said else [])
+
+
+def test_another_order_at_a_loads_end_is_in_the_label() -> None:
+    ordinary, altered = Machine("v6.5"), Machine("v6.5", load_end="put, invalidate or move")
+    assert ordinary.label != altered.label

@@ -1,0 +1,209 @@
+"""Every committed notebook: what it says comes out again from a fresh kernel, and it keeps the house's rules."""
+
+from __future__ import annotations
+
+import html
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import nbconvert
+import nbformat
+import pytest
+from nbclient.exceptions import CellExecutionError
+
+from notebooks.publish import WIDGET, executed
+
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
+PATHS = sorted(FOLDER.glob("*.ipynb"))
+PAGE_SIZE = 4096
+
+every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+
+
+@pytest.fixture
+def notebook(path: Path) -> Any:
+    return nbformat.read(path, as_version=4)
+
+
+def code(notebook: Any) -> list[Any]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def outputs(notebook: Any) -> list[tuple[str, Any]]:
+    return [(cell.id, output) for cell in code(notebook) for output in cell.outputs]
+
+
+# -- a run in a fresh kernel --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def runs() -> dict[Path, Any]:
+    """Every notebook executed, or the error that ended it; all at once, because most of it is waiting."""
+
+    def run(path: Path) -> Any:
+        try:
+            return executed(path)
+        except CellExecutionError as error:
+            return error
+
+    with ThreadPoolExecutor(4) as pool:
+        return dict(zip(PATHS, pool.map(run, PATHS), strict=True))
+
+
+def words(notebook: Any) -> dict[str, list[Any]]:
+    """What each code cell printed and showed; of a picture or widget only that it is there."""
+    return {cell.id: [said(output) for output in cell.outputs] for cell in code(notebook)}
+
+
+def pictures(notebook: Any) -> list[Any]:
+    return [output for _, output in outputs(notebook) if "image/png" in output.get("data", {})]
+
+
+def said(output: Any) -> Any:
+    data = output.get("data", {})
+    drawn = {WIDGET, "image/png"}
+    return output.get("text"), bool(drawn & set(data)), {kind: data[kind] for kind in data if kind not in drawn}
+
+
+@pytest.mark.slow
+@every_notebook
+def test_a_fresh_run_says_what_is_committed(path: Path, notebook: Any, runs: dict[Path, Any]) -> None:
+    run = runs[path]
+    assert not isinstance(run, CellExecutionError), str(run)
+    assert words(run) == words(notebook)
+
+
+# -- the rules ----------------------------------------------------------------------------------------
+
+
+@every_notebook
+def test_it_is_valid_and_of_one_kernel(notebook: Any) -> None:
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert notebook.metadata.language_info == {"name": "python"}  # no version of one machine's Python
+
+
+@every_notebook
+def test_it_is_of_a_readable_size(path: Path, notebook: Any) -> None:
+    assert 25 <= len(notebook.cells) <= 60
+    assert {cell.id: cell.source for cell in code(notebook) if cell.source.count("\n") >= 15} == {}
+    assert path.stat().st_size < 500_000
+
+
+@every_notebook
+def test_a_heading_comes_every_few_cells(notebook: Any) -> None:
+    headings = [place for place, cell in enumerate(notebook.cells) if is_heading(cell)]
+    assert headings[0] == 0
+    between = zip(headings, [*headings[1:], len(notebook.cells)], strict=True)
+    assert [notebook.cells[start].source for start, end in between if end - start > 10] == []
+
+
+def is_heading(cell: Any) -> bool:
+    return bool(cell.cell_type == "markdown" and re.match(r"#{1,3} ", cell.source))
+
+
+@every_notebook
+def test_summary_and_exercises_end_it(notebook: Any) -> None:
+    headings = [cell.source.splitlines()[0] for cell in notebook.cells if is_heading(cell)]
+    assert headings[-2:] == ["## Summary", "## Exercises"]
+
+
+@every_notebook
+def test_it_was_run_once_from_top_to_bottom(notebook: Any) -> None:
+    assert [cell.execution_count for cell in code(notebook)] == [*range(1, len(code(notebook)) + 1)]
+    for cell in code(notebook):
+        for output in cell.outputs:
+            assert output.get("execution_count", cell.execution_count) == cell.execution_count
+
+
+@every_notebook
+def test_nothing_went_wrong_in_it(notebook: Any) -> None:
+    for cell, output in outputs(notebook):
+        assert output.output_type != "error", cell
+        assert output.get("name") != "stderr", (cell, output.text)
+
+
+@every_notebook
+def test_nothing_of_one_run_is_kept(notebook: Any) -> None:
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}  # no widget state
+    for cell in notebook.cells:
+        assert set(cell.metadata) <= {"collapsed", "jupyter", "tags"}, cell.id
+    for cell, output in outputs(notebook):
+        assert not [kind for kind in output.get("data", {}) if "widget" in kind], cell
+        assert not re.search(r"\b0x[0-9a-f]{6,}", str(said(output))), cell
+
+
+@every_notebook
+def test_a_folded_output_is_folded_everywhere(notebook: Any) -> None:
+    for cell in code(notebook):
+        assert cell.metadata.get("collapsed", False) == cell.metadata.get("jupyter", {}).get("outputs_hidden", False)
+
+
+@every_notebook
+def test_every_picture_has_alt_text(notebook: Any) -> None:
+    for cell, output in outputs(notebook):
+        for kind in output.get("data", {}):
+            if kind.startswith("image/"):
+                assert len(output.metadata.get(kind, {}).get("alt", "")) > 20, cell
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            assert "![](" not in cell.source, cell.id
+            assert all("alt=" in tag for tag in re.findall(r"<img[^>]*>", cell.source)), cell.id
+
+
+# -- numbers in prose ---------------------------------------------------------------------------------
+
+NUMBER = re.compile(r"(?<![\w.,/-])\d[\d,]*\d(?![\w/]|\.\d)")
+
+
+def numbers(text: str) -> set[int]:
+    """The numbers of three digits and more, but for years and the size of a page."""
+    found = {int(match.replace(",", "")) for match in NUMBER.findall(text)}
+    return {number for number in found if number > 99 and not 1990 <= number < 2100} - {PAGE_SIZE}
+
+
+@every_notebook
+def test_a_number_in_prose_is_asserted_near_by(notebook: Any) -> None:
+    for place, cell in enumerate(notebook.cells):
+        near = notebook.cells[max(0, place - 4) : place + 5]
+        asserted = " ".join(other.source for other in near if other.cell_type == "code" and "assert" in other.source)
+        if cell.cell_type == "markdown":
+            assert numbers(cell.source) <= {int(digits) for digits in re.findall(r"\d+", asserted)}, cell.id
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Of 4,096 bytes 1,340 are left.", {1340}),
+        ("In 2023 it took 264 steps, 12 of them loads", {264}),
+        ("Linux 6.1.176, `page-123`, https://example.org/1234", set()),
+    ],
+)
+def test_numbers_are_found(text: str, found: set[int]) -> None:
+    assert numbers(text) == found
+
+
+# -- a static copy ------------------------------------------------------------------------------------
+
+
+def static(path: Path, template: str) -> str:
+    page, _ = nbconvert.HTMLExporter(template_name=template).from_filename(str(path))
+    return str(page)
+
+
+@every_notebook
+def test_a_static_copy_is_small_and_whole(path: Path, notebook: Any) -> None:
+    page = static(path, "lab")
+    assert len(page.encode()) < 5_000_000
+    assert len(re.findall(r'src="data:image/png', page)) == len(pictures(notebook))
+    assert not re.search(r"<div[^>]*vnd\.jupyter\.(stderr|error)|Traceback|Error displaying widget", page)
+    assert "vnd.jupyter.widget" not in page
+
+
+@every_notebook
+def test_a_static_copy_says_what_the_pictures_show(path: Path, notebook: Any) -> None:
+    tags = re.findall(r'<img[^>]*src="data:image/png[^>]*>', static(path, "classic"))  # the only template that says it
+    said = [html.unescape(re.findall(r'\balt="([^"]*)"', tag)[0]) for tag in tags]
+    assert said == [output.metadata["image/png"].alt for output in pictures(notebook)]

@@ -1,0 +1,145 @@
+"""`record`: a history tells what happened, and its changes rebuild what is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from zswaplab.model.errors import BadInput, UseAfterFree
+from zswaplab.model.machine import Machine
+from zswaplab.run.history import History, record
+from zswaplab.trace.workloads import revisit
+
+KERNELS = [("base", "off"), ("1", "v2"), ("rfc2-2", "off"), ("v6.5", "off"), ("v6.5", "fixed")]
+
+
+def recorded(stage: str, form: str) -> tuple[Machine, History]:
+    machine = Machine(stage, exclusive_loads=form, ram_pages=30)
+    return machine, record(machine, revisit())
+
+
+def rebuilt(history: History) -> dict[str, Any]:
+    """The state after the last step, from the changes alone."""
+    state: dict[str, Any] = {"entry": {}, "page": {}, "lru": [], "size": 0, "full": False, "ram": {}}
+    counters = dict(history.counters)
+    for change in (change for moment in history.moments for change in moment.changes):
+        kind, key, *rest = change
+        if kind in ("entry", "page"):
+            state[kind].pop(key, None)
+            if rest[0] is not None:
+                state[kind][key] = rest[0]
+        elif kind in ("lru+", "lru-"):
+            state["lru"] = [id for id in state["lru"] if id != key]
+            if kind == "lru+":
+                state["lru"].insert(0, key)
+        elif kind == "counters":
+            counters.update(key)
+        elif kind == "ram":
+            state["ram"][key] = rest[0]
+        elif kind in ("size", "full"):
+            state[kind] = key
+    return {**state, "counters": counters}
+
+
+@pytest.mark.parametrize(("stage", "form"), KERNELS)
+def test_the_changes_rebuild_the_machine(stage: str, form: str) -> None:
+    machine, history = recorded(stage, form)
+    state, zswap = rebuilt(history), machine.zswap
+    assert state["counters"] == dict(zswap.counters)
+    assert (state["size"], state["full"]) == (zswap.size, zswap.reached_full)
+    entries = {entry.offset: (entry.length, entry.refcount) for entry in zswap.trees[0].entries.values()}
+    assert {e["offset"]: (e["length"], e["refcount"]) for e in state["entry"].values()} == entries
+    layout = zswap.pool.zpool.layout()
+    assert {n: [(b, u) for _, b, u in page] for n, page in state["page"].items()} == {
+        n: [(b, u) for _, b, u in page] for n, page in layout.items()
+    }
+    if zswap.pool.evictable:
+        assert state["lru"] == [page.number for page in reversed(zswap.pool.zpool.lru)]
+    else:
+        names = {id: entry["offset"] for id, entry in state["entry"].items()}
+        assert [names[id] for id in state["lru"]] == [entry.offset for entry in zswap.pool.lru]
+    present = {page for page, where in state["ram"].items() if where == "present"}
+    assert present == set(machine.frames)
+
+
+@pytest.mark.parametrize(("stage", "form"), KERNELS)
+def test_the_events_are_what_the_counters_say(stage: str, form: str) -> None:
+    machine, history = recorded(stage, form)
+    counters = machine.zswap.counters
+    assert history.count("writeback") == counters.written_back_pages == len(history.written_back())
+    assert history.count("refuse") >= counters.pool_limit_hit
+    assert history.count("fault") == 0
+    assert history.count("store") - history.count("free") == counters.stored_pages
+
+
+def test_recording_changes_nothing() -> None:
+    machine, _ = recorded("rfc2-2", "off")
+    plain = Machine("rfc2-2", ram_pages=30)
+    for line in revisit():
+        verb, page = line.split()
+        getattr(plain, verb)(int(page))
+    assert dict(plain.zswap.counters) == dict(machine.zswap.counters)
+    assert str(plain.zswap.pool.lru) == str(machine.zswap.pool.lru)
+    assert machine.hook.observer is None
+
+
+def test_each_moment_has_a_sentence_and_a_line_of_the_source() -> None:
+    _, history = recorded("rfc2-2", "off")
+    for moment in history.moments:
+        assert moment.say.endswith(".")
+        for source, line in moment.stack:
+            assert history.sources[source]["lines"][line].strip()
+    innermost = [history.sources[m.stack[-1][0]]["lines"][m.stack[-1][1]] for m in history.moments if m.stack]
+    assert all("yield" in line or "self." in line for line in innermost)
+
+
+def test_the_running_line_is_the_one_that_takes_the_lock() -> None:
+    _, history = recorded("rfc2-2", "off")
+    taken = [moment for moment in history.moments if "**tree lock** is about to be taken" in moment.say]
+    lines = {history.sources[m.stack[-1][0]]["lines"][m.stack[-1][1]].strip() for m in taken}
+    assert lines == {"yield tree.lock.acquire"}
+
+
+def test_locks_are_held_between_taking_and_dropping_them() -> None:
+    _, history = recorded("rfc2-2", "off")
+    held = {lock for moment in history.moments for lock in moment.holds}
+    assert held == {"tree lock", "lru_lock"}
+    assert all(not moment.holds for moment in history.moments if moment.step is None)
+    assert ["tree lock", "lru_lock"] in [moment.holds for moment in history.moments]  # the kernel's order, no other
+    assert ["lru_lock", "tree lock"] not in [moment.holds for moment in history.moments]
+
+
+def test_a_fault_ends_the_history_and_is_not_raised() -> None:
+    history = record(Machine("rfc2-2", exclusive_loads="v1"), ["write 3", "page_out 3", "read 3", "write 4"])
+    assert isinstance(history.fault, UseAfterFree)
+    assert history[-1].event == "fault"
+    assert "Use after free" in history[-1].say
+    assert history.operations == ["write 3", "page out 3", "read 3"]
+    assert [history.sources[source]["function"] for source, _ in history[-1].stack][-2:] == ["move_to_head", "on_lru"]
+
+
+def test_the_worker_is_an_operation_of_its_own() -> None:
+    _, history = recorded("rfc2-2", "off")
+    assert "the shrink worker" in history.operations
+    worker = history.operations.index("the shrink worker")
+    assert history.operations[worker - 1].startswith("page out")
+
+
+def test_the_lru_can_be_asked_at_any_step() -> None:
+    history = record(Machine("2"), [line for page in (7, 8, 9) for line in (f"write {page}", f"page_out {page}")])
+    assert history.lru() == [9, 8, 7]
+    assert history.lru(0) == []
+
+
+@pytest.mark.parametrize("workload", ["write 3", ["read 99"], ["fly 3"], ["write"], ["free x"]])
+def test_a_workload_that_cannot_be_is_refused(workload: Any) -> None:
+    with pytest.raises(BadInput):
+        record(Machine(), workload)
+
+
+def test_a_refused_workload_leaves_no_observer_behind() -> None:
+    machine = Machine()
+    with pytest.raises(BadInput):
+        record(machine, ["write 1", "fly 3"])
+    assert machine.hook.observer is None

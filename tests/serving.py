@@ -1,0 +1,77 @@
+"""Start JupyterLab for a test, as a reader would, and stop it afterwards."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+
+class Server:
+    """A running JupyterLab."""
+
+    def __init__(self, address: Mapping[str, Any]) -> None:
+        self.root_dir = Path(address["root_dir"])
+        self._url, self._token = address["url"], address["token"]
+
+    def url(self, path: str) -> str:
+        return f"{self._url}{path}?token={self._token}"
+
+    def get(self, path: str) -> bytes:
+        with urlopen(self.url(path), timeout=30) as answer:
+            return bytes(answer.read())
+
+
+@contextmanager
+def running_lab(
+    command: Sequence[str], folder: Path, scratch: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Run a command that starts JupyterLab in `folder`; `scratch` stands in for the reader's settings."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    own = {
+        name: str(scratch / name.lower())
+        for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    }
+    log = scratch / "server.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**(os.environ if environment is None else environment), **own},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield Server(_address(process, Path(own["JUPYTER_RUNTIME_DIR"]), log))
+    finally:
+        _stop(process)
+
+
+def _address(process: "subprocess.Popen[bytes]", runtime: Path, log: Path) -> Mapping[str, Any]:
+    deadline = time.monotonic() + 600
+    while time.monotonic() < deadline and process.poll() is None:
+        for file in runtime.glob("jpserver-*.json"):
+            try:
+                address = json.loads(file.read_text())
+                Server(address).get("api/status")
+            except (OSError, ValueError):
+                continue
+            return address
+        time.sleep(0.2)
+    raise AssertionError(f"JupyterLab did not start; it said:\n{log.read_text()[-4000:]}")
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    for stop in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, stop)
+            process.wait(timeout=20)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue

@@ -1,0 +1,127 @@
+"""The zswaplab command: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from zswaplab import __version__
+from zswaplab.cli import main
+from zswaplab.trace.shipped import data_dir
+
+SHIPPED = "p2-zbud-overflow"
+
+
+def short(folder: Path, lines: int = 3000) -> Path:
+    """The first rows of the shipped recording, as a folder; its last counters are of no use then."""
+    folder.mkdir()
+    settings = json.loads((data_dir() / "recordings" / SHIPPED / "counters.json").read_text())
+    settings.pop("counters_end", None)
+    (folder / "counters.json").write_text(json.dumps(settings))
+    with gzip.open(data_dir() / "recordings" / SHIPPED / "trace.csv.gz", "rt") as file:
+        rows = [next(file) for _ in range(lines)]
+    with gzip.open(folder / "trace.csv.gz", "wt") as file:
+        file.writelines(rows)
+    return folder
+
+
+def test_a_shipped_run_agrees(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conform", SHIPPED]) == 0
+    printed = capsys.readouterr()
+    assert "held against stage rfc2-2" in printed.out
+    assert "store" in printed.out
+    assert printed.err == ""
+
+
+def test_another_stage_disagrees_at_a_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conform", str(short(tmp_path / "run", 12_000)), "--stage", "v6.5"]) == 1
+    printed = capsys.readouterr().out
+    assert "first disagreement:" in printed
+    assert "  > " in printed
+
+
+def test_one_that_disagrees_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = short(tmp_path / "one"), short(tmp_path / "two")
+    with gzip.open(two / "trace.csv.gz", "rt") as file:
+        rows = file.read().replace("insert+6=0", "insert+6=-17", 1)
+    with gzip.open(two / "trace.csv.gz", "wt") as file:
+        file.write(rows)
+    assert main(["conform", str(one), str(two)]) == 1
+    assert "first disagreement: store at line 7" in capsys.readouterr().out
+    assert main(["conform", "--json", str(two), str(one)]) == 1
+    verdicts = json.loads(capsys.readouterr().out)
+    assert [(verdict["run"], verdict["agrees"]) for verdict in verdicts] == [("two", False), ("one", True)]
+    assert verdicts[0]["problems"][0]["line"] == 7
+
+
+def test_nothing_is_printed_if_one_of_the_runs_cannot_be_held(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conform", str(short(tmp_path / "one")), "gone"]) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_json_is_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conform", "--json", str(short(tmp_path / "one")), str(short(tmp_path / "two"))]) == 0
+    verdicts = json.loads(capsys.readouterr().out)
+    assert [(verdict["run"], verdict["agrees"]) for verdict in verdicts] == [("one", True), ("two", True)]
+    assert verdicts[0]["classes"]["disagrees"] == 0
+    assert verdicts[0]["operations"] == sum(verdicts[0]["classes"].values())
+
+
+def test_several_runs_end_in_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conform", str(short(tmp_path / "one")), str(short(tmp_path / "two"))]) == 0
+    table = capsys.readouterr().out.splitlines()[-3:]
+    assert [line.split()[0] for line in table] == ["run", "one", "two"]
+
+
+@pytest.mark.parametrize("arguments", [
+    ["conform", "no-such-run"], ["conform", "/no/such/folder"], ["conform", SHIPPED, "--stage", "v7"],
+])  # fmt: skip
+def test_bad_input_is_one_line_and_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("zswaplab: ")
+    assert "Traceback" not in printed.err
+    assert len(printed.err.splitlines()) == 1
+
+
+def test_a_broken_file_is_named_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "broken"
+    shutil.copytree(data_dir() / "recordings" / SHIPPED, folder)
+    trace = folder / "trace.csv.gz"
+    trace.write_bytes(trace.read_bytes()[:50_000])
+    assert main(["conform", str(folder)]) == 2
+    assert str(trace) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["conform"], ["fly"], ["conform", "--speed", "x"]])
+def test_words_that_are_not_known_end_with_status_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+
+
+def test_the_shipped_runs_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs"]) == 0
+    assert SHIPPED in capsys.readouterr().out
+
+
+def test_the_installed_command_knows_its_version() -> None:
+    code = "import sys; from zswaplab.cli import main; sys.exit(main(['--version']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"zswaplab {__version__}"
+
+
+def test_a_reader_who_leaves_early_is_no_error() -> None:
+    code = "import sys; from zswaplab.cli import main; sys.exit(main(['runs']))"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as command:
+        assert command.stdout is not None and command.stderr is not None
+        command.stdout.close()
+        assert b"Traceback" not in command.stderr.read()
+    assert command.returncode == 0

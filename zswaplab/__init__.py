@@ -1,0 +1,45 @@
+"""A laboratory for zswap, Linux's compressed swap cache.
+
+Every public name loads on first use: importing zswaplab alone is silent and costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zswaplab.model.machine import Machine
+    from zswaplab.model.stages import STAGES, diff, source
+    from zswaplab.run.history import record
+    from zswaplab.show.lab import lab
+    from zswaplab.show.player import play
+    from zswaplab.trace.conform import conform
+    from zswaplab.trace.tables import replay, runs
+
+__version__ = "0.1.0"
+
+__all__ = ["STAGES", "Machine", "conform", "diff", "lab", "play", "record", "replay", "runs", "source"]
+
+_HOMES = {
+    "Machine": "zswaplab.model.machine",
+    "STAGES": "zswaplab.model.stages",
+    "source": "zswaplab.model.stages",
+    "diff": "zswaplab.model.stages",
+    "record": "zswaplab.run.history",
+    "runs": "zswaplab.trace.tables",
+    "replay": "zswaplab.trace.tables",
+    "conform": "zswaplab.trace.conform",
+    "play": "zswaplab.show.player",
+    "lab": "zswaplab.show.lab",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'zswaplab' has no attribute {name!r}; it has {', '.join(__all__)}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

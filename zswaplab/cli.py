@@ -1,0 +1,103 @@
+"""The zswaplab command: what the shell can ask of recordings.
+
+Exit status: 0 if nothing disagrees, 1 if something does, 2 for bad input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from . import __version__
+from .model.errors import BadInput
+
+if TYPE_CHECKING:
+    from .trace.conform import Verdict
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+        return status
+    except BadInput as problem:
+        print(f"zswaplab: {problem}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # whoever read our output has seen enough; nothing is left to flush at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("\nzswaplab: interrupted", file=sys.stderr)
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="zswaplab", description="A laboratory for zswap, Linux's compressed swap cache.")
+    top.add_argument("--version", action="version", version=f"zswaplab {__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    one = commands.add_parser("conform", help="hold the model against recordings of real kernels")
+    one.add_argument("runs", nargs="+", metavar="RUN", help="a recording's folder, or the name of one that is shipped")
+    one.add_argument("--stage", help="the stage to hold it against, instead of its own kernel's")
+    one.add_argument("--json", action="store_true", help="print a list of verdicts for programs")
+    one.set_defaults(run=conform)
+    commands.add_parser("runs", help="list the recordings that are shipped").set_defaults(run=runs)
+    return top
+
+
+def conform(options: argparse.Namespace) -> int:
+    from .trace.conform import can_be_held
+    from .trace.conform import conform as hold
+
+    for run in options.runs:  # a mistake in the last one is said before the first has been worked on
+        can_be_held(run, options.stage)
+    verdicts = []
+    for run in options.runs:
+        verdict = hold(run, options.stage, progress(run))
+        verdicts.append(verdict)
+        if not options.json:
+            print(verdict.text(), flush=True)
+    if options.json:
+        print(json.dumps([verdict.as_json() for verdict in verdicts], indent=1))
+    elif len(verdicts) > 1:
+        print(summary(verdicts))
+    return 0 if all(verdict.agrees for verdict in verdicts) else 1
+
+
+def progress(run: str) -> Callable[[int, int], None] | None:
+    """Shows on a terminal, and only there, how far a run has got."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(done: int, of: int) -> None:
+        sys.stderr.write(f"\r{run}: {done * 100 // of:3} %" if done < of else "\r\033[K")
+        sys.stderr.flush()
+
+    return show
+
+
+def summary(verdicts: list[Verdict]) -> str:
+    """One line a run: operations, classes, seconds."""
+    from .trace.conform import CLASSES
+
+    lines = [f"{'run':34}{'operations':>12}" + "".join(f"{kind:>16}" for kind in CLASSES) + f"{'seconds':>10}"]
+    for verdict in verdicts:
+        classes = "".join(f"{verdict.total(kind) or '·':>16}" for kind in CLASSES)
+        lines.append(f"{verdict.run:34}{verdict.operations:>12,}{classes}{verdict.seconds:>10.1f}")
+    return "\n".join(lines)
+
+
+def runs(options: argparse.Namespace) -> int:
+    from .trace.tables import runs as shipped
+
+    print(shipped().to_string(index=False))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What the kernel does, in plain Python: the standard library and nothing else."""

@@ -1,0 +1,53 @@
+"""What can go wrong: the reader's input (BadInput), or the modelled kernel itself (Fault)."""
+
+from __future__ import annotations
+
+EAGAIN, ENOMEM, EEXIST, ENODEV, EINVAL, ENOSPC = 11, 12, 17, 19, 22, 28
+
+
+class BadInput(ValueError):
+    """An argument that cannot be: the message names the value, the rule and the remedy."""
+
+
+class Fault(Exception):
+    """Something at which a real kernel would crash, or at which KASAN or list debugging would report."""
+
+
+class UseAfterFree(Fault):
+    """A freed entry was touched; a real kernel says so only when built with KASAN.
+
+    `access` is "read" or "write", `field` the entry's field, `offset` and `size` its place in the
+    kernel's struct in bytes (`zswap_entry` of Linux 6.4 with patch 1).
+    """
+
+    def __init__(self, access: str, field: str, offset: int, size: int) -> None:
+        self.access, self.field, self.offset, self.size = access, field, offset, size
+        super().__init__(
+            f"slab-use-after-free: {access} of {size} bytes at offset {offset} "
+            f"of a freed zswap_entry (field {field!r})"
+        )
+
+
+class ListCorruption(Fault):
+    """A list operation followed the link words that a deletion had poisoned."""
+
+
+class Bug(Fault):
+    """A BUG_ON() of the kernel: a rule that the code itself checks was broken."""
+
+
+class DataLost(Fault):
+    """A page was read back with other bytes than were written to it."""
+
+
+def choose(parameter: str, value: object, allowed: object) -> None:
+    """Raise BadInput unless `value` is in `allowed`, which the message lists."""
+    names = list(allowed)  # type: ignore[call-overload]
+    if value not in names:
+        raise BadInput(f"{parameter}={value!r} is not known; choose one of {', '.join(map(repr, names))}")
+
+
+def require(parameter: str, value: object, low: int, high: int, unit: str) -> None:
+    """Raise BadInput unless `value` is a whole number in low..high."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise BadInput(f"{parameter}={value!r} cannot be: give a whole number of {unit} from {low} to {high:,}")

@@ -1,0 +1,196 @@
+"""What makes room: the shrink worker, reclaim of one entry, writeback to the swap device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .entry import Entry
+from .errors import EAGAIN, EINVAL, ENOMEM
+from .limits import Limits
+from .pools import Pool
+from .steps import DECOMPRESS, MAP, SUBMIT, UNLOCKED, UNMAP, Kernel, kernel
+from .tree import Tree
+from .zpool import Handle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_RECLAIM_RETRIES = 16  # failures after which one run of the worker gives up
+
+
+class Shrinker(Limits):
+    """The half of `Zswap` that makes room; the other half is in zswap.py."""
+
+    if TYPE_CHECKING:  # what it uses of that other half
+        entry_put: Callable[[Tree, Entry], Kernel]
+        invalidate_entry: Callable[[Tree, Entry], Kernel]
+
+    @kernel("shrink_worker")
+    def shrink_worker(self, pool: Pool) -> Kernel:
+        """Shrink at least once, then until zswap can accept pages again or 16 tries have failed."""
+        stage = self.stage
+        pool.work_pending = False
+        failures = 0
+        while True:
+            failed = yield from self.shrink(pool)
+            if failed:
+                yield UNLOCKED
+                self.counters.reject_reclaim_fail += 1
+                failures += 1
+                if failed != -EAGAIN or failures == MAX_RECLAIM_RETRIES:
+                    break
+            if stage.until_accept:
+                yield UNLOCKED
+                if self.can_accept():
+                    break
+            else:
+                break
+        self.pool_put(pool)
+
+    def shrink(self, pool: Pool) -> Kernel:
+        """One try to make room: by the backend if it can evict, else by zswap itself."""
+        stage = self.stage
+        if stage.entry_lru:
+            if stage.asks_evictable:
+                if pool.evictable:
+                    return (yield from self.zpool_shrink(pool))
+            return (yield from self.reclaim_entry(pool))
+        else:
+            return (yield from self.zpool_shrink(pool))
+
+    @kernel("zpool_shrink")
+    def zpool_shrink(self, pool: Pool) -> Kernel:
+        """Let the backend empty one of its pages, calling back into zswap for each object."""
+        if not pool.evictable:
+            return -EINVAL
+        return (yield from pool.zpool.shrink(lambda handle: self.writeback_entry(pool, handle)))
+
+    @kernel("zswap_reclaim_entry")
+    def reclaim_entry(self, pool: Pool) -> Kernel:
+        """Write back the oldest entry of the pool's LRU: 0, -EINVAL if there is none, else -EAGAIN."""
+        stage = self.stage
+        yield pool.lru_lock.acquire
+        entry = pool.lru.tail
+        if entry is None:
+            yield pool.lru_lock.release
+            return -EINVAL
+        pool.lru.isolate(entry)
+        handle = entry.handle
+        if stage.header:
+            yield MAP
+            type, offset = handle.header
+            yield UNMAP
+        else:
+            type, offset = entry.type, entry.offset
+        yield pool.lru_lock.release  # from here others may free the entry
+        tree = self.trees[type]
+        yield tree.lock.acquire
+        if stage.reclaim_finds:
+            found = tree.find_get(offset)
+            if found is not entry:
+                if found is not None:
+                    yield from self.entry_put(tree, found)
+                yield tree.lock.release
+                return -EAGAIN
+        else:
+            if tree.search(offset) is not entry:
+                yield tree.lock.release
+                return -EAGAIN
+            entry.refcount += 1
+        yield tree.lock.release
+        if stage.writeback_finds:
+            failed = yield from self.writeback_entry(pool, handle)
+        else:
+            failed = yield from self.writeback_entry(pool, handle, entry)
+        yield tree.lock.acquire
+        if failed:
+            yield pool.lru_lock.acquire
+            pool.lru.move(entry)
+            yield pool.lru_lock.release
+        yield from self.reclaim_end(tree, entry, offset, written=not failed)
+        yield tree.lock.release
+        return -EAGAIN if failed else 0
+
+    def reclaim_end(self, tree: Tree, entry: Entry, offset: int, written: bool) -> Kernel:
+        """The end of a reclaim, under the tree lock: who drops the tree's reference to a written entry."""
+        stage = self.stage
+        if stage.reclaim_end == "put":  # writeback has dropped it
+            yield from self.entry_put(tree, entry)
+        if stage.reclaim_end == "put, put base":
+            yield from self.entry_put(tree, entry)
+            if written and tree.search(offset) is entry:
+                yield from self.entry_put(tree, entry)
+        if stage.reclaim_end == "put base, put":
+            if written and tree.search(offset) is entry:
+                yield from self.entry_put(tree, entry)
+            yield from self.entry_put(tree, entry)
+        if stage.reclaim_end == "invalidate, put":
+            if written:
+                yield from self.invalidate_entry(tree, entry)
+            yield from self.entry_put(tree, entry)
+
+    @kernel("zswap_writeback_entry")
+    def writeback_entry(self, pool: Pool, handle: Handle, entry: Entry | None = None) -> Kernel:
+        """Write one entry to its slot of the swap device: 0, -EEXIST, -ENOMEM.
+
+        Up to patch 5 it is given the handle alone, finds the entry by the header, and drops the tree's
+        reference when done; 0 also if the entry was invalidated meanwhile. From patch 6 on the caller
+        holds the entry and does all that.
+        """
+        stage = self.stage
+        if stage.writeback_finds:
+            yield MAP
+            type, offset = handle.header  # type: ignore[misc]
+            if not stage.maps_once:
+                yield UNMAP
+            failed = yield from self.find_and_write(self.trees[type], offset, handle)
+            if stage.maps_once:
+                yield UNMAP
+        else:
+            assert entry is not None
+            tree = self.trees[entry.type]
+            failed = yield from self.write_out(tree, entry, entry.offset, handle)
+        return failed
+
+    def find_and_write(self, tree: Tree, offset: int, handle: Handle) -> Kernel:
+        """Writeback up to patch 5: find the entry, write it, drop the reference taken and the tree's."""
+        yield tree.lock.acquire
+        entry = tree.find_get(offset)
+        yield tree.lock.release
+        if entry is None:
+            return 0
+        failed = yield from self.write_out(tree, entry, offset, handle)
+        yield tree.lock.acquire
+        yield from self.entry_put(tree, entry)
+        if not failed and tree.search(offset) is entry:
+            yield from self.entry_put(tree, entry)
+        yield tree.lock.release
+        return failed
+
+    def write_out(self, tree: Tree, entry: Entry, offset: int, handle: Handle) -> Kernel:
+        """The middle of a writeback: secure the slot's swap-cache page, check, decompress, submit."""
+        stage = self.stage
+        swap = self.swaps[tree.type]
+        frame = yield from swap.get_swap_cache_page(offset)
+        if isinstance(frame, int):
+            return frame
+        yield tree.lock.acquire
+        if tree.search(offset) is not entry:  # the slot was recycled before we had its page
+            yield tree.lock.release
+            swap.delete_from_cache(offset)
+            return -ENOMEM
+        yield tree.lock.release
+        if not stage.maps_once:
+            yield MAP
+        data = handle.data
+        yield DECOMPRESS
+        frame.data = entry.pool.compressor.decompress(data)
+        if not stage.maps_once:
+            yield UNMAP
+        yield SUBMIT
+        swap.write(offset, frame)
+        if self.hook.observer:
+            self.hook.observer("submitted", entry, self.counters.written_back_pages)
+        yield UNLOCKED
+        self.counters.written_back_pages += 1
+        return 0

@@ -1,0 +1,235 @@
+"""`Stage`: each state of the kernel as data, the table of stages, and the model's source as of a stage."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .errors import BadInput, choose
+
+EXCLUSIVE_LOADS = ("off", "v1", "v2", "fixed")
+LOAD_ENDS = (
+    "invalidate, put", "put, invalidate", "invalidate, put, move",
+    "move, invalidate, put", "put, invalidate or move", "invalidate or move, put",
+)  # fmt: skip
+TREE = "https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/mm/{file}?id={commit}"
+MAIL = "https://lore.kernel.org/linux-mm/?q=s%3A%22zswap%3A+move+writeback+LRU+from+zpool+to+zswap%22"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One state of mm/zswap.c: what it is called, and the switches in which it differs from the others.
+
+    `evictable`: backends that can reclaim by themselves. `header`: an object in the backend starts with
+    its swap slot (8 bytes), `header_always` even where the backend is not evictable. `entry_lru`: zswap
+    has an LRU of entries. `asks_evictable`: it asks the backend before using it. `reclaim_finds`:
+    reclaim takes its reference while searching. `writeback_finds`: writeback looks the entry up itself,
+    and it `maps_once`: the object stays mapped all the while. `until_accept`: the worker shrinks until
+    zswap can accept, and a store that waits for that kicks it. `invalidate_once`: a second invalidation
+    of an entry does nothing. `load_end` and `reclaim_end`: in which order a load and a reclaim end.
+    """
+
+    id: str
+    title: str
+    commit: str
+    evictable: frozenset[str]
+    exclusive_loads: str = "off"
+    load_end: str = "invalidate, put"
+    header: bool = True
+    header_always: bool = False
+    entry_lru: bool = False
+    asks_evictable: bool = True
+    reclaim_finds: bool = False
+    writeback_finds: bool = True
+    maps_once: bool = False
+    until_accept: bool = True
+    reclaim_end: str = "put"
+    invalidate_once: bool = False
+
+    @property
+    def exclusive_at_run_time(self) -> bool:
+        """Whether exclusive loads can be turned on and off while it runs: v1 was fixed when the kernel was built."""
+        return self.exclusive_loads in ("v2", "fixed") or self.id == "v6.5" or self.id.isdecimal()
+
+    def link(self, file: str = "zswap.c") -> str:
+        """Where the kernel's own source of this stage can be read."""
+        return TREE.format(file=file, commit=self.commit) if self.commit else MAIL
+
+    def __repr__(self) -> str:
+        return f"<stage {self.id}: {self.title}>"
+
+
+ALL = frozenset({"zbud", "z3fold", "zsmalloc"})
+NONE: frozenset[str] = frozenset()
+V6_1 = Stage("v6.1", "Linux 6.1", "v6.1", ALL - {"zsmalloc"}, maps_once=True, until_accept=False)
+V6_4 = replace(V6_1, id="v6.4", title="Linux 6.4", commit="v6.4", evictable=ALL, maps_once=False)
+BASE = replace(
+    V6_4, id="base", title="just before the series", until_accept=True,
+    commit="b9c91c43412f2e07a5287dfe7027acdd8fb0b1ef",
+)  # fmt: skip
+RFC2_1 = replace(
+    BASE, id="rfc2-1", title="patch 1 as reviewed: zswap gets an LRU", commit="",
+    header_always=True, entry_lru=True, reclaim_finds=True, load_end="invalidate, put, move",
+)  # fmt: skip
+MERGED_1 = replace(
+    RFC2_1, id="1", title="patch 1 as merged: zswap gets an LRU", reclaim_finds=False,
+    load_end="put, invalidate or move",
+)  # fmt: skip
+COMMITS = (
+    "f999f38b4e6f6fd444acdc289a156ad781919a9c", "1be537c6451b7203776063a8655c9096ebc50790", "e774a7bc7f0a",
+    "b3067742ae36b36b959835a33937c4dc458f8183", "35499e2b79ff", "ff9d5ba202f9", "0bb488498c98",
+)  # fmt: skip
+PATCHES: tuple[tuple[str, dict[str, Any]], ...] = (  # what each patch after the first changes
+    ("zbud no longer evicts", {"evictable": ALL - {"zbud"}}),
+    ("z3fold no longer evicts", {"evictable": frozenset({"zsmalloc"})}),
+    ("zsmalloc no longer evicts", {"evictable": NONE}),
+    ("zpool loses its shrink interface", {"asks_evictable": False}),
+    ("writeback is given the entry", {"writeback_finds": False}),
+    ("objects lose their header", {"header": False, "header_always": False}),
+)
+
+
+def series(first: Stage, prefix: str, form: str, commits: tuple[str, ...]) -> list[Stage]:
+    """The seven stages of the series, each the one before with a patch on top."""
+    stages = [replace(first, commit=commits[0])]
+    for number, (what, changes) in enumerate(PATCHES, start=2):
+        if not changes.get("writeback_finds", True):
+            changes = {**changes, "reclaim_end": "put, put base" if prefix else "put base, put"}
+        title, commit = f"patch {number} as {form}: {what}", commits[number - 1]
+        stages.append(replace(stages[-1], id=f"{prefix}{number}", title=title, commit=commit, **changes))
+    return stages
+
+
+REVIEWED = series(RFC2_1, "rfc2-", "reviewed", ("",) * 7)
+MERGED = series(MERGED_1, "", "merged", COMMITS)
+V6_5 = replace(
+    MERGED[-1], id="v6.5", title="Linux 6.5: the whole series and two fixes", commit="v6.5",
+    reclaim_end="invalidate, put", invalidate_once=True, load_end="invalidate or move, put",
+)  # fmt: skip
+STAGES: dict[str, Stage] = {stage.id: stage for stage in (V6_1, V6_4, BASE, *REVIEWED, *MERGED, V6_5)}
+FORMS = {  # the forms of exclusive loads that existed; with patches 1..7 as merged: off and v2
+    "v6.1": ("off",), "v6.4": ("off",), "base": ("off", "v1", "v2"), "rfc2": ("off", "v1"), "v6.5": ("off", "fixed"),
+}  # fmt: skip
+
+
+def make_stage(id: str, exclusive_loads: str = "off", load_end: str | None = None) -> Stage:
+    """The stage `id` with that form of exclusive loads, and if asked with another order at a load's end.
+
+    Raises BadInput for a name that is not in STAGES, EXCLUSIVE_LOADS or LOAD_ENDS.
+    """
+    choose("stage", id, STAGES)
+    choose("exclusive_loads", exclusive_loads, EXCLUSIVE_LOADS)
+    if load_end is not None:
+        choose("load_end", load_end, LOAD_ENDS)
+    stage = STAGES[id]
+    order = load_end or load_end_of(stage, exclusive_loads)
+    once = stage.invalidate_once or exclusive_loads == "fixed"
+    return replace(stage, exclusive_loads=exclusive_loads, load_end=order, invalidate_once=once)
+
+
+def load_end_of(stage: Stage, exclusive_loads: str) -> str:
+    """The order that a form of exclusive loads brought with it: v1 and v2 differ in nothing else."""
+    moves = stage.entry_lru
+    return {
+        "off": stage.load_end,
+        "v1": "invalidate, put, move" if moves else "invalidate, put",
+        "v2": "put, invalidate or move" if moves else "put, invalidate",
+        "fixed": "invalidate or move, put" if moves else "invalidate, put",
+    }[exclusive_loads]
+
+
+def existed(stage: Stage) -> bool:
+    """Whether some kernel had this stage with this form of exclusive loads."""
+    return stage.exclusive_loads in FORMS.get(stage.id.split("-")[0], ("off", "v2"))
+
+
+# -- the model's own source, as of a stage -----------------------------------------------------------
+
+
+def source(function: str, stage: str = "v6.5", exclusive_loads: str = "off", load_end: str | None = None) -> str:
+    """The model's kernel function `function` as that stage has it, every test of the stage decided.
+
+    Raises BadInput for an unknown function or stage.
+    """
+    rows = resolved(kernel_function(function), make_stage(stage, exclusive_loads, load_end))
+    return "\n".join(text for _, text in rows)
+
+
+def diff(function: str, before: str, after: str) -> str:
+    """What a kernel function's source gains and loses between two stages, as a unified diff."""
+    old, new = source(function, before).splitlines(), source(function, after).splitlines()
+    return "\n".join(difflib.unified_diff(old, new, f"{function} at {before}", f"{function} at {after}", lineterm=""))
+
+
+def kernel_function(name: str) -> Callable[..., Any]:
+    """The model's function of that name, from Zswap, Swap or a backend."""
+    from .swap import Swap
+    from .zpool import ZPOOLS
+    from .zswap import Zswap
+
+    for owner in (Zswap, Swap, *ZPOOLS.values()):
+        function = getattr(owner, name, None)
+        if callable(function) and not name.startswith("_"):
+            plain: Callable[..., Any] = inspect.unwrap(function)
+            return plain
+    known = sorted(name for name, value in inspect.getmembers(Zswap, inspect.isfunction) if name[0] != "_")
+    raise BadInput(f"function={name!r} is not one of the model's; choose one of {', '.join(known)}")
+
+
+def resolved(function: Callable[..., Any], stage: Stage) -> list[tuple[int, str]]:
+    """(line number in its file, text) of the lines that remain of `function` once `stage` is known.
+
+    What serves the model's machinery (annotations, the observer, fetching the stage) is left out.
+    """
+    lines, first = inspect.getsourcelines(function)
+    text = textwrap.dedent("".join(lines))
+    definition = ast.parse(text).body[0]
+    assert isinstance(definition, ast.FunctionDef)
+    rows = text.splitlines()
+    shift = dict.fromkeys(range(definition.body[0].lineno, len(rows) + 1), 0)
+    for node in ast.walk(definition):
+        if isinstance(node, ast.If):
+            decide(node, stage, rows, shift)
+    for argument in definition.args.args:
+        argument.annotation = None
+    result = [(first + definition.lineno - 1, f"def {definition.name}({ast.unparse(definition.args)}):")]
+    for number, left in shift.items():
+        row = rows[number - 1].split("  # type: ignore")[0]
+        if row.strip() != "stage = self.stage":
+            result.append((first + number - 1, row[left:] if row.strip() else ""))
+    return result
+
+
+def decide(node: ast.If, stage: Stage, rows: list[str], shift: dict[int, int]) -> None:
+    """If the test is about the stage (or the observer, never there), keep only the branch that is taken."""
+    test = ast.unparse(node.test)
+    about_stage = test.removeprefix("not ").startswith("stage.")
+    if node.lineno not in shift or not (about_stage or test == "self.hook.observer"):
+        return
+    taken = about_stage and bool(eval(test, {"stage": stage}))
+    body_end = node.body[-1].end_lineno or 0
+    end = node.end_lineno or 0
+    branches = [(range(node.lineno + 1, body_end + 1), taken)]
+    if node.orelse:
+        before_else = next(n for n in range(body_end + 1, end) if rows[n - 1].strip() == "else:")
+        branches.append((range(before_else + 1, end + 1), not taken))
+        shift.pop(before_else, None)
+    shift.pop(node.lineno)
+    for branch, kept in branches:
+        for number in branch:
+            if not kept:
+                shift.pop(number, None)
+            elif number in shift:
+                shift[number] += 4
+
+
+def kernel_functions(owner: type) -> Iterator[tuple[str, str]]:
+    """(the model's name, the kernel's name) of every kernel function of a class."""
+    for name, function in inspect.getmembers(owner, inspect.isfunction):
+        if hasattr(function, "kernel"):
+            yield name, function.kernel

@@ -1,0 +1,97 @@
+"""Steps: what a kernel function hands to whoever drives it, and the simplest driver.
+
+A kernel function of the model is a generator. It yields a `Step` at every moment at which another
+CPU could matter; the code between two yields is atomic. Who drives it decides what happens at a
+yield: `run` goes straight on, the player stops there, a schedule lets another CPU run.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Generator
+from typing import Any, Protocol
+
+Kernel = Generator["Step", None, Any]  # what calling a kernel function gives
+Observer = Callable[[str, Any, Any], None]  # (event, subject, value)
+
+
+class Step:
+    """One moment at which another CPU may run: its `kind`, and the lock if it takes or drops one."""
+
+    __slots__ = ("kind", "lock")
+
+    def __init__(self, kind: str, lock: Lock | None = None) -> None:
+        self.kind = kind
+        self.lock = lock
+
+    def __repr__(self) -> str:
+        return f"{self.kind} {self.lock.name}" if self.lock else self.kind
+
+
+class Lock:
+    """A spinlock. `yield lock.acquire` waits until the driver grants it, `yield lock.release` drops it."""
+
+    __slots__ = ("name", "acquire", "release")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.acquire = Step("acquire", self)
+        self.release = Step("release", self)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+UNLOCKED = Step("unlocked")  # shared data is read or written with no lock held
+COMPRESS, DECOMPRESS = Step("compress"), Step("decompress")
+MALLOC, MAP, UNMAP = Step("malloc"), Step("map"), Step("unmap")  # of an object in the backend
+LOOKUP, SWAP_CACHE = Step("lookup"), Step("swap cache")  # the swap cache is asked, has been changed
+SUBMIT, READ = Step("submit"), Step("read")  # IO on the swap device begins
+CALL, RETURN = Step("call"), Step("return")  # only while observed: a kernel function begins, has ended
+
+
+class Hook:
+    """The one place where an observer hangs; all structures of a machine share it."""
+
+    __slots__ = ("observer",)
+
+    def __init__(self) -> None:
+        self.observer: Observer | None = None
+
+
+class Hooked(Protocol):
+    hook: Hook
+
+
+def kernel(name: str) -> Callable[[Callable[..., Kernel]], Callable[..., Kernel]]:
+    """Mark a generator method as the model of the kernel function `name`; observers see it begin and end."""
+
+    def mark(function: Callable[..., Kernel]) -> Callable[..., Kernel]:
+        @functools.wraps(function)
+        def call(self: Hooked, *arguments: Any) -> Kernel:
+            if self.hook.observer is None:
+                return function(self, *arguments)
+            return watched(self.hook.observer, function.__name__, arguments, function(self, *arguments))
+
+        call.kernel = name  # type: ignore[attr-defined]
+        return call
+
+    return mark
+
+
+def watched(observer: Observer, function: str, arguments: tuple[Any, ...], operation: Kernel) -> Kernel:
+    observer("begin", function, arguments)
+    yield CALL
+    result = yield from operation
+    observer("end", function, result)
+    yield RETURN
+    return result
+
+
+def run(operation: Kernel) -> Any:
+    """Drive `operation` straight through, as on a machine where nobody else runs; return its result."""
+    try:
+        while True:
+            next(operation)
+    except StopIteration as end:
+        return end.value

@@ -1,0 +1,165 @@
+"""The swap layer around zswap: device, swap cache, frontswap bitmap, swap-slot cache, for one swap type.
+
+What zswap gets to see is decided here: frontswap asks it only about slots whose bit is set, and a slot
+given up is invalidated only when the slot cache is flushed, 64 slots at a time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .errors import EEXIST, ENOMEM, choose, require
+from .steps import LOOKUP, READ, SUBMIT, SWAP_CACHE, Hook, Kernel, kernel
+
+if TYPE_CHECKING:
+    from .zswap import Zswap
+
+SLOT_CACHE = 64  # slots given up that are freed together, and slots taken from the device at once
+DEVICES = ("ordinary", "synchronous")
+
+
+class Frame:
+    """A page frame in RAM: its `data`, and whether it is `dirty`: changed since it was last on swap.
+
+    `exclusive` is the kernel's out-parameter of a load: the entry is gone, only the frame has the data.
+    """
+
+    __slots__ = ("data", "dirty", "exclusive")
+
+    def __init__(self, data: Any = None) -> None:
+        self.data = data
+        self.dirty = True
+        self.exclusive = False
+
+
+class Swap:
+    """One swap device and what the kernel keeps for it.
+
+    `slots`: its size in slots of one page; slot 0 is the device's header. `in_use` holds the slots that
+    an owner has (a count above 0 in the kernel's swap map), `cache` the swap cache, `bitmap` frontswap's
+    bits, `given` the slots waiting in the slot cache. A synchronous device (like zram or a RAM disk) is
+    one for which a fault reads into a page of its own and leaves the swap cache out.
+    """
+
+    def __init__(self, type: int, slots: int, device: str, hook: Hook) -> None:
+        require("swap_pages", slots, 2, 2**40, "pages")
+        choose("device", device, DEVICES)
+        self.type = type
+        self.slots = slots
+        self.synchronous = device == "synchronous"
+        self.hook = hook
+        self.zswap: Zswap
+        self.in_use: set[int] = set()
+        self.cache: dict[int, Frame] = {}
+        self.bitmap: set[int] = set()
+        self.given: list[int] = []
+        self.cache_slots = slots > 5 * SLOT_CACHE
+        self.disk: dict[int, Any] = {}
+
+    # -- the swap cache ------------------------------------------------------------------------
+
+    def add_to_cache(self, offset: int, frame: Frame) -> None:
+        """add_to_swap_cache."""
+        self.cache[offset] = frame
+        if self.hook.observer:
+            self.hook.observer("swapcache add", self, offset)
+
+    def delete_from_cache(self, offset: int) -> None:
+        """delete_from_swap_cache."""
+        del self.cache[offset]
+        if self.hook.observer:
+            self.hook.observer("swapcache delete", self, offset)
+
+    def get_swap_cache_page(self, offset: int) -> Kernel:
+        """For writeback: a new frame in the swap cache, -EEXIST if the slot has one, -ENOMEM if it was given up."""
+        yield LOOKUP
+        if offset in self.cache:
+            found: Frame | int = -EEXIST
+        elif offset not in self.in_use:
+            found = -ENOMEM
+        else:
+            found = Frame()
+            self.add_to_cache(offset, found)
+        if self.hook.observer:
+            self.hook.observer("looked", self, int(found != -ENOMEM))
+            self.hook.observer("cached", self, {-EEXIST: 1, -ENOMEM: 2}.get(found, 0) if isinstance(found, int) else 0)
+        yield SWAP_CACHE
+        return found
+
+    # -- reading and writing a slot ------------------------------------------------------------
+
+    def write(self, offset: int, frame: Frame) -> None:
+        """The bytes reach the device."""
+        self.disk[offset] = frame.data
+        frame.dirty = False
+        if self.hook.observer:
+            self.hook.observer("disk", self, offset)
+
+    @kernel("swap_writepage")
+    def writepage(self, offset: int, frame: Frame) -> Kernel:
+        """Write a page to its slot: into zswap if it takes the page, else to the device."""
+        refused = yield from self.frontswap_store(offset, frame)
+        if refused:
+            yield SUBMIT
+            self.write(offset, frame)
+        frame.dirty = False
+
+    @kernel("swap_readpage")
+    def readpage(self, offset: int, frame: Frame) -> Kernel:
+        """Read a slot: from zswap if it has the page, else from the device."""
+        missing = yield from self.frontswap_load(offset, frame)
+        if missing:
+            yield READ
+            frame.data = self.disk.get(offset, bytes(4096))
+
+    # -- frontswap -----------------------------------------------------------------------------
+
+    def frontswap_store(self, offset: int, frame: Frame) -> Kernel:
+        """__frontswap_store: an old copy is invalidated first; the slot's bit says whether zswap took it."""
+        if offset in self.bitmap:
+            self.bitmap.discard(offset)
+            yield from self.zswap.invalidate_page(self.type, offset)
+        refused = yield from self.zswap.store(self.type, offset, frame.data)
+        if not refused:
+            self.bitmap.add(offset)
+        return refused
+
+    def frontswap_load(self, offset: int, frame: Frame) -> Kernel:
+        """__frontswap_load: zswap is asked only if the bit is set; an exclusive load clears it."""
+        if offset not in self.bitmap:
+            return -1
+        frame.exclusive = False
+        missing = yield from self.zswap.load(self.type, offset, frame)
+        if not missing and frame.exclusive:
+            frame.dirty = True
+            self.bitmap.discard(offset)
+        return missing
+
+    def frontswap_invalidate_page(self, offset: int) -> Kernel:
+        """__frontswap_invalidate_page: zswap hears of a freed slot only if the bit is set."""
+        if self.hook.observer:
+            self.hook.observer("slot free", self, offset)
+        if offset in self.bitmap:
+            yield from self.zswap.invalidate_page(self.type, offset)
+            self.bitmap.discard(offset)
+
+    # -- giving a slot up ----------------------------------------------------------------------
+
+    @kernel("free_swap_slot")
+    def free_slot(self, offset: int) -> Kernel:
+        """An owner gives its slot up: it waits in the slot cache, which is flushed when 64 have gathered."""
+        self.in_use.discard(offset)
+        if self.cache_slots:
+            if len(self.given) == SLOT_CACHE:
+                yield from self.flush_slots()
+            self.given.append(offset)
+        else:
+            yield from self.frontswap_invalidate_page(offset)
+
+    def flush_slots(self) -> Kernel:
+        """swapcache_free_entries: free every slot that waits, in the order in which they were given."""
+        while self.given:
+            yield from self.frontswap_invalidate_page(self.given.pop(0))
+
+    def __repr__(self) -> str:
+        return f"<swap type {self.type}: {len(self.in_use)} of {self.slots} slots in use, {len(self.cache)} cached>"

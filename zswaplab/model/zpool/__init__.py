@@ -1,0 +1,16 @@
+"""The backend interface (zpool) and the table of backends."""
+
+from __future__ import annotations
+
+from ..steps import Hook
+from .interface import Handle, Zpool
+from .zbud import Zbud
+
+__all__ = ["ZPOOLS", "Handle", "Zpool", "make_zpool"]
+
+ZPOOLS: dict[str, type[Zpool]] = {"zbud": Zbud}
+
+
+def make_zpool(name: str, hook: Hook) -> Zpool:
+    """An empty backend of that name (`zpool_create_pool`)."""
+    return ZPOOLS[name](hook)

@@ -1,0 +1,71 @@
+"""`Zpool`: what zswap asks of a backend. `Handle`: what it gets for an object."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from ..steps import Hook, Kernel
+
+Evict = Callable[["Handle"], Kernel]  # the backend asks zswap to write one object back
+
+
+class Handle:
+    """One object in a backend page: its `size` in bytes, the `page` and the `place` in it, and its content.
+
+    `header` is the (swap type, offset) that zswap writes before the data up to patch 6, else None.
+    """
+
+    __slots__ = ("size", "page", "place", "header", "data")
+
+    def __init__(self, size: int, page: Any, place: str) -> None:
+        self.size = size
+        self.page = page
+        self.place = place
+        self.header: tuple[int, int] | None = None
+        self.data: Any = None
+
+    def __repr__(self) -> str:
+        return f"<{self.size} bytes in page {self.page.number}, {self.place}>"
+
+
+class Zpool(ABC):
+    """A backend: keeps objects of any size up to a page, packed into whole pages.
+
+    `pages` is the backend's own size in pages (`zpool_get_total_size` in pages).
+    A backend's lock is innermost and nobody waits while holding it, so its functions are plain
+    functions here; only reclaim, which calls back into zswap, is a generator.
+    """
+
+    name: str
+    unit: int  # bytes of one chunk
+    header_units: int  # chunks of a page that hold no objects
+
+    def __init__(self, hook: Hook) -> None:
+        self.hook = hook
+        self.pages = 0
+
+    @abstractmethod
+    def malloc(self, size: int) -> Handle | int:
+        """Room for `size` bytes, or a negative errno (`zpool_malloc`)."""
+
+    @abstractmethod
+    def free(self, handle: Handle) -> None:
+        """Give an object's room back (`zpool_free`)."""
+
+    @abstractmethod
+    def shrink(self, evict: Evict) -> Kernel:
+        """Empty one page by evicting what is in it; 0 or a negative errno (`zpool_shrink` of one page)."""
+
+    @abstractmethod
+    def address(self, handle: Handle) -> int:
+        """Where the object begins in its page, in bytes."""
+
+    @abstractmethod
+    def layout(self) -> dict[int, list[tuple[Handle, int, int]]]:
+        """Page number -> (object, first chunk, chunks) of each object in it, for pictures."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise AssertionError, with the whole structure in the message, if an invariant is broken."""

@@ -1,0 +1,201 @@
+"""zbud: at most two objects a page, one growing from the left, one from the right.
+
+Models mm/zbud.c as of Linux 6.1 to 6.5; reclaim was removed by patch 2 of the series (1be537c6451b).
+"""
+
+from __future__ import annotations
+
+from ..errors import EAGAIN, EINVAL, ENOSPC
+from ..steps import Hook, Kernel
+from .interface import Evict, Handle, Zpool
+
+PAGE_SIZE = 4096  # bytes
+CHUNK = 64  # bytes
+CHUNKS = 63  # a page has 64, the first holds zbud's header
+MAX_SIZE = PAGE_SIZE - CHUNK - CHUNK  # bytes: one chunk of a page always stays for a second object
+RETRIES = 8  # pages that one reclaim tries
+
+
+class ZbudPage:
+    """A page with room for two: `first` grows from the left, `last` ends at the right; chunks used by each."""
+
+    __slots__ = ("number", "first", "last", "first_chunks", "last_chunks", "under_reclaim")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.first: Handle | None = None
+        self.last: Handle | None = None
+        self.first_chunks = 0
+        self.last_chunks = 0
+        self.under_reclaim = False
+
+    @property
+    def free_chunks(self) -> int:
+        return CHUNKS - self.first_chunks - self.last_chunks
+
+    def __repr__(self) -> str:
+        return f"<zbud page {self.number}: first {self.first_chunks}, last {self.last_chunks} chunks>"
+
+
+class Zbud(Zpool):
+    """The zbud backend.
+
+    `unbuddied[f]` lists the pages that hold one object and have f chunks free, `lru` all pages, the
+    least recently allocated into first. Dicts keep them in order: the last inserted is a list's head.
+    """
+
+    name = "zbud"
+    unit = CHUNK
+    header_units = 1
+
+    def __init__(self, hook: Hook) -> None:
+        super().__init__(hook)
+        self.unbuddied: list[dict[ZbudPage, None]] = [{} for _ in range(CHUNKS)]
+        self.lru: dict[ZbudPage, None] = {}
+        self.isolated: dict[ZbudPage, None] = {}  # under reclaim
+        self.next_number = 0
+
+    def malloc(self, size: int) -> Handle | int:
+        """Best fit among pages with one object, newest page of a list first, else a new page (`zbud_alloc`).
+
+        `size` in bytes, 1 to 3968; -EINVAL below, -ENOSPC above.
+        """
+        if size <= 0:
+            return -EINVAL
+        if size > MAX_SIZE:
+            return -ENOSPC
+        chunks = (size + CHUNK - 1) // CHUNK
+        page = self.take_unbuddied(chunks) or self.new_page()
+        if page.first is None:
+            handle = page.first = Handle(size, page, "first")
+            page.first_chunks = chunks
+        else:
+            handle = page.last = Handle(size, page, "last")
+            page.last_chunks = chunks
+        self.relist(page)
+        self.lru.pop(page, None)
+        self.lru[page] = None
+        if self.hook.observer:
+            self.hook.observer("page", page, "lru")
+        return handle
+
+    def take_unbuddied(self, chunks: int) -> ZbudPage | None:
+        for pages in self.unbuddied[chunks:]:
+            if pages:
+                return pages.popitem()[0]
+        return None
+
+    def new_page(self) -> ZbudPage:
+        page = ZbudPage(self.next_number)
+        self.next_number += 1
+        self.pages += 1
+        return page
+
+    def relist(self, page: ZbudPage) -> None:
+        """Put a page at the head of the list of its free chunks; a page with two objects is on none."""
+        if page.first is None or page.last is None:
+            self.unbuddied[page.free_chunks][page] = None
+
+    def free(self, handle: Handle) -> None:
+        """Forget one object; a page with none left is given back (`zbud_free`).
+
+        A page under reclaim is left to the reclaimer.
+        """
+        page = handle.page
+        if page.first is None or page.last is None:
+            self.unbuddied[page.free_chunks].pop(page, None)
+        if handle.place == "first":
+            page.first, page.first_chunks = None, 0
+        else:
+            page.last, page.last_chunks = None, 0
+        if page.under_reclaim:
+            pass
+        elif page.first is None and page.last is None:
+            self.free_page(page)
+        else:
+            self.relist(page)
+        if self.hook.observer:
+            self.hook.observer("page", page, None)
+
+    def free_page(self, page: ZbudPage) -> None:
+        self.lru.pop(page, None)
+        self.pages -= 1
+        if self.hook.observer:
+            self.hook.observer("pagefree", page, page.number)
+
+    def shrink(self, evict: Evict) -> Kernel:
+        """Evict both objects of the least recently used page, trying up to 8 pages (`zbud_reclaim_page`).
+
+        0 when a page was given back, -EINVAL when there is none to try, -EAGAIN after 8 failures.
+        """
+        if not self.lru:
+            return -EINVAL
+        tries = 0
+        while tries < RETRIES:
+            page = self.isolate_page()
+            first, last = page.first, page.last
+            failed = 0
+            if first:
+                failed = yield from evict(first)
+            if last and not failed:
+                failed = yield from evict(last)
+            if self.put_back(page):
+                return 0
+            tries += 1
+        return -EAGAIN
+
+    def isolate_page(self) -> ZbudPage:
+        """Take the tail of the page LRU off both lists and mark it, so that a free leaves it alone."""
+        page = next(iter(self.lru))
+        del self.lru[page]
+        self.unbuddied[page.free_chunks].pop(page, None)
+        page.under_reclaim = True
+        self.isolated[page] = None
+        if self.hook.observer:
+            self.hook.observer("page isolate", page, None)
+        return page
+
+    def put_back(self, page: ZbudPage) -> bool:
+        """End a page's reclaim: give it back if it is empty and say so, else make it the newest."""
+        page.under_reclaim = False
+        del self.isolated[page]
+        if page.first is None and page.last is None:
+            self.free_page(page)
+            return True
+        self.relist(page)
+        self.lru[page] = None
+        if self.hook.observer:
+            self.hook.observer("page", page, "lru")
+        return False
+
+    def address(self, handle: Handle) -> int:
+        return CHUNK if handle.place == "first" else PAGE_SIZE - handle.page.last_chunks * CHUNK
+
+    def layout(self) -> dict[int, list[tuple[Handle, int, int]]]:
+        return {page.number: self.objects(page) for page in (*self.lru, *self.isolated)}
+
+    @staticmethod
+    def objects(page: ZbudPage) -> list[tuple[Handle, int, int]]:
+        """(object, first chunk, chunks) from left to right; chunk 0 is the header."""
+        found = []
+        if page.first:
+            found.append((page.first, 1, page.first_chunks))
+        if page.last:
+            found.append((page.last, 64 - page.last_chunks, page.last_chunks))
+        return found
+
+    def check(self) -> None:
+        assert not any(page.under_reclaim for page in self.lru), f"under reclaim and on the LRU: {self!r}"
+        assert self.pages == len(self.lru) + len(self.isolated), f"{self.pages} pages counted: {self!r}"
+        for free, pages in enumerate(self.unbuddied):
+            for page in pages:
+                assert page.free_chunks == free, f"{page} is listed under {free} free chunks: {self!r}"
+        for page in self.lru:
+            lone = page.first is None or page.last is None
+            assert page.first or page.last, f"{page} is empty: {self!r}"
+            assert page.free_chunks >= 0, f"{page} overflows: {self!r}"
+            assert (page in self.unbuddied[page.free_chunks]) is lone, f"{page} is wrongly listed: {self!r}"
+
+    def __repr__(self) -> str:
+        lists = {free: list(pages) for free, pages in enumerate(self.unbuddied) if pages}
+        return f"<zbud: {self.pages} pages, newest last {list(self.lru)}, unbuddied {lists}>"

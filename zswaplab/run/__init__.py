@@ -1,0 +1,1 @@
+"""Who runs when, and who watches: drivers and history."""

@@ -1,0 +1,1 @@
+"""Recordings and workloads in, tables out: read, replay, conform."""

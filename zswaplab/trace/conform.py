@@ -1,0 +1,184 @@
+"""Conformance: does the model decide, operation by operation, as the recorded kernel did?"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .read import Recording, Row, read, read_head
+from .replay import Replay
+from .shipped import find_run
+from .variants import machine_for
+
+if TYPE_CHECKING:
+    import pandas
+
+CLASSES = ("agrees", "order inferred", "not determined", "disagrees")
+STEPS_TRIED = 6  # how far an interrupted operation is let go on, when that explains a problem
+
+
+@dataclass
+class Verdict:
+    """How one recording compares: for each kind of operation how many are of each class.
+
+    `problems` lists what disagreed, as (row, what, recorded, model), in the recording's order;
+    `inferred` the rows whose order was chosen; `reasons` how often each reason was given.
+    """
+
+    run: str
+    stage: str
+    counts: dict[str, Counter[str]]
+    problems: list[tuple[Row, str, Any, Any]]
+    inferred: list[Row]
+    reasons: Counter[str]
+    seconds: float
+    rows: list[Row] = field(repr=False)
+
+    @property
+    def agrees(self) -> bool:
+        """True if no operation disagrees."""
+        return not self.problems
+
+    @property
+    def operations(self) -> int:
+        return sum(sum(classes.values()) for classes in self.counts.values())
+
+    def total(self, kind: str) -> int:
+        """Operations of one class, over all kinds."""
+        return sum(classes[kind] for classes in self.counts.values())
+
+    def table(self) -> pandas.DataFrame:
+        """Operations by kind and class."""
+        import pandas
+
+        rows = {op: {kind: classes[kind] for kind in CLASSES} for op, classes in self.counts.items()}
+        return pandas.DataFrame.from_dict(rows, orient="index", columns=list(CLASSES)).rename_axis("operation")
+
+    def text(self) -> str:
+        """The verdict for a terminal: the table, why, and the first disagreement with its surroundings."""
+        lines = [f"{self.run}  (held against stage {self.stage})", ""]
+        lines.append(f"{'':16}" + "".join(f"{kind:>16}" for kind in CLASSES))
+        for op, classes in self.counts.items():
+            lines.append(f"{op:16}" + "".join(f"{classes[kind] or '·':>16}" for kind in CLASSES))
+        lines.append(f"{'all':16}" + "".join(f"{self.total(kind) or '·':>16}" for kind in CLASSES))
+        for reason, count in self.reasons.most_common():
+            lines.append(f"  {count} × {reason}")
+        if self.inferred:
+            named = ", ".join(f"{row.op} at line {row.line}" for row in self.inferred[:8])
+            lines.append(f"  order inferred: {named}{', …' if len(self.inferred) > 8 else ''}")
+        lines.append("" if self.agrees else "\n" + self.first_problem())
+        return "\n".join(lines)
+
+    def first_problem(self) -> str:
+        """The first disagreement and the recording's rows around it."""
+        row, what, recorded, model = self.problems[0]
+        said = f"recorded {recorded!r}, model {model!r}" if recorded is not None or model is not None else ""
+        place = f"{row.op} at line {row.line} (seq {row.seq}..{row.seq_end})"
+        lines = [f"first disagreement: {place}: {what} {said}".rstrip()]
+        index = self.rows.index(row)
+        for near in self.rows[max(0, index - 5) : index + 4]:
+            shown = " ".join(f"{name}={near.cells[name]}" for name in SHOWN if name in near.cells)
+            lines.append(f"  {'>' if near is row else ' '} {near.line:>7}  {near.op:14} {shown}")
+        return "\n".join(lines)
+
+    def as_json(self) -> dict[str, Any]:
+        """The verdict as plain data."""
+        return {
+            "run": self.run, "stage": self.stage, "agrees": self.agrees, "operations": self.operations,
+            "classes": {kind: self.total(kind) for kind in CLASSES},
+            "by operation": {op: dict(classes) for op, classes in self.counts.items()},
+            "reasons": dict(self.reasons), "order inferred": [row.line for row in self.inferred],
+            "problems": [
+                {"line": row.line, "operation": row.op, "what": what, "recorded": recorded, "model": repr(model)}
+                for row, what, recorded, model in self.problems[:100]
+            ],
+            "seconds": round(self.seconds, 2),
+        }  # fmt: skip
+
+    def __repr__(self) -> str:
+        word = "no operation disagrees" if self.agrees else f"{self.total('disagrees')} operations disagree"
+        return f"<{self.run} against stage {self.stage}: {self.operations:,} operations, {word}>"
+
+
+SHOWN = ("offset", "page", "length", "ret", "ok", "pool_pages", "stored_pages", "limit_hit", "written_back")
+
+
+def conform(
+    folder: str | Path, stage: str | None = None, progress: Callable[[int, int], None] | None = None
+) -> Verdict:
+    """Hold the model against a recording, a folder or a shipped one's name, in its kernel's stage or in `stage`.
+
+    `progress(done, of)` is called now and then, at the end with both the same. Raises BadInput for a folder
+    that is no recording, or a stage or kernel that is not known.
+    """
+    started = time.perf_counter()
+    recording = read(can_be_held(folder, stage))
+    replay = replay_in_order(recording, stage, progress)
+    if progress:
+        progress(1, 1)
+    counts: dict[str, Counter[str]] = {}
+    for row in recording.rows:
+        if row.line in replay.found:
+            counts.setdefault(row.op, Counter())[replay.found[row.line]] += 1
+    inferred = [row for row in recording.rows if replay.found.get(row.line) == "order inferred"]
+    reasons = Counter(reason for line, reason in replay.reasons.items() if replay.found[line] != "disagrees")
+    problems = sorted(replay.problems, key=lambda problem: problem[0].seq)
+    seconds = time.perf_counter() - started
+    return Verdict(
+        recording.name, replay.machine.stage.id, counts, problems, inferred, reasons, seconds, recording.rows
+    )
+
+
+def can_be_held(run: str | Path, stage: str | None = None) -> Path:
+    """The folder of a run, if a stage models its kernel and backend: says so before the rows are read.
+
+    Raises BadInput otherwise.
+    """
+    folder = find_run(run)
+    machine_for(read_head(folder), stage)
+    return folder
+
+
+def replay_in_order(
+    recording: Recording, stage: str | None = None, progress: Callable[[int, int], None] | None = None
+) -> Replay:
+    """Replay a recording; where an interrupted operation's inner order was not recorded, find one that explains it.
+
+    An operation that another thread interrupts is taken to have done, before that, only what was seen. If
+    that leads to a problem, it is let go on by a few steps first; such a choice stands for all later rows.
+    """
+    replay = Replay(recording, stage).run(progress=progress)
+    while replay.problems:
+        better = next(filter(None, (retry(replay, key) for key in suspects(replay))), None)
+        if better is None:
+            break
+        replay = better
+    return replay
+
+
+def first_position(replay: Replay) -> int:
+    return min((row.seq for row, *_ in replay.problems), default=replay.recording.rows[-1].seq_end + 1)
+
+
+def suspects(replay: Replay) -> list[tuple[int, int]]:
+    """Interruptions of the operations in which the first problem lies, the last one first."""
+    position = first_position(replay)
+    return [
+        (row.line, number)
+        for row, number in reversed(replay.interrupted)
+        if row.seq <= position <= row.seq_end and (row.line, number) not in replay.choices
+    ]
+
+
+def retry(replay: Replay, key: tuple[int, int]) -> Replay | None:
+    """A replay in which the interrupted operation went on further, if its first problem comes later."""
+    position = first_position(replay)
+    for steps in range(1, STEPS_TRIED + 1):
+        trial = Replay(replay.recording, replay.stage, {**replay.choices, key: steps}).run(stop_at=position)
+        if first_position(trial) > position:
+            return trial
+    return None

@@ -1,0 +1,36 @@
+"""Where the recordings that come with zswaplab are."""
+
+from pathlib import Path
+
+from ..model.errors import BadInput
+
+
+def data_dir() -> Path:
+    """Return the folder of shipped recordings: `data/` of a clone, or its copy inside an installed wheel.
+
+    Raises FileNotFoundError when the installation has lost it.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "data", package.parent / "data"):
+        if (folder / "README.md").is_file():
+            return folder
+    raise FileNotFoundError(
+        f"zswaplab's recordings are neither in {package / 'data'} nor in {package.parent / 'data'}: "
+        "install zswaplab again, or take a fresh clone"
+    )
+
+
+def find_run(run: str | Path) -> Path:
+    """The folder of a run: a path, or the name of a shipped one. Raises BadInput if there is neither."""
+    if Path(run).is_dir() or Path(run).name != str(run):
+        return Path(run)
+    shipped = shipped_runs()
+    if run not in shipped:
+        names = ", ".join(shipped) or "none"
+        raise BadInput(f"run={str(run)!r} is neither a folder nor a recording that is shipped; those are: {names}")
+    return shipped[str(run)]
+
+
+def shipped_runs() -> dict[str, Path]:
+    """Name -> folder of each shipped recording."""
+    return {file.parent.name: file.parent for file in sorted((data_dir() / "recordings").glob("*/counters.json"))}

@@ -1,0 +1,226 @@
+"""Tables of recordings: which are shipped, and what happened in one, operation by operation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .compare import Thread
+from .conform import can_be_held, replay_in_order
+from .read import Recording, Row, read, read_head
+from .replay import Replay
+from .shipped import shipped_runs
+from .variants import variant_of
+
+if TYPE_CHECKING:
+    import pandas
+
+OPERATIONS = {  # function of the model -> operation of the table
+    "store": "store", "load": "load", "invalidate_page": "invalidate", "writeback_entry": "writeback",
+}  # fmt: skip
+KINDS = (*OPERATIONS.values(), "free")
+
+
+def runs() -> pandas.DataFrame:
+    """The recordings that are shipped: a row each, with its kernel, backend, workload, operations and size in KB."""
+    import pandas
+
+    rows = []
+    for name, folder in shipped_runs().items():
+        recording = read_head(folder)
+        settings = recording.settings
+        stage, form, _ = variant_of(recording, None)
+        counted = dict.fromkeys(KINDS, 0)
+        for key, count in settings["operations"].items():  # like "store:ok"
+            kind = key.partition(":")[0]
+            counted[kind] = counted.get(kind, 0) + count
+        rows.append({
+            "run": name, "kernel": settings["params"].get("kernel", settings["kernel"]), "stage": stage,
+            "backend": settings["params"]["zswap.zpool"], "compressor": settings["params"]["zswap.compressor"],
+            "exclusive loads": form, "workload": name.split("-")[2],
+            "operations": sum(counted[kind] for kind in KINDS), "writebacks": counted["writeback"],
+            "KB": (folder / "trace.csv.gz").stat().st_size // 1000,
+        })  # fmt: skip
+    return pandas.DataFrame(rows)
+
+
+class Life(NamedTuple):
+    """One entry on the LRU: the slot's offset, the operations that put it at the head, and how it ended when."""
+
+    offset: int
+    put: list[int]
+    ended: int
+    written_back: bool
+
+
+@dataclass
+class Replayed:
+    """A replayed recording: what the model did, operation by operation.
+
+    `limit` and `accept_threshold` in pages. `listed` says what the LRU holds: "entries" (zswap's own list,
+    by their slot's offset) or the backend's "pages" (by number).
+    """
+
+    run: str
+    stage: str
+    listed: str
+    limit: int
+    accept_threshold: int
+    rows: list[dict[str, Any]] = field(repr=False)
+    changes: list[tuple[int, bool, int]] = field(repr=False)  # (operation, put at the head or taken off, what)
+
+    def table(self) -> pandas.DataFrame:
+        """A row for each store, load, invalidate, writeback and free, in the order in which they ended.
+
+        `seq` is the recording's position of what led to it, `offset` the swap slot, `page` the program's page
+        there, `length` its compressed size in bytes; `result` is what the kernel function returned, 0 or an
+        error like -12. `pool_pages` and `stored_pages` are as it left them. Of a writeback, `age` says how many
+        operations ago, when it was taken, the entry was stored or last moved, and `from_tail` for how many others
+        that was longer ago.
+        """
+        import pandas
+
+        types = {
+            "seq": "int32", "operation": "category", "offset": "int32", "page": "Int32", "length": "Int16",
+            "ok": bool, "result": "int16", "pool_pages": "int32", "stored_pages": "int32", "age": "Int32",
+            "from_tail": "Int32",
+        }  # fmt: skip
+        return pandas.DataFrame(self.rows, columns=list(types)).astype(types).rename_axis("number")
+
+    def lru(self, every: int = 100) -> list[tuple[int, list[tuple[int, int]]]]:
+        """Every so many operations the LRU from head to tail: (operation, [(what, age in operations), ...])."""
+        order: dict[int, int] = {}  # what is listed -> when it was put at the head; the last is the head
+        snapshots = []
+        done = 0
+        for moment in range(0, len(self.rows) + 1, every):
+            while done < len(self.changes) and self.changes[done][0] < moment:
+                number, put, what = self.changes[done]
+                order.pop(what, None)
+                if put:
+                    order[what] = number
+                done += 1
+            snapshots.append((moment, [(what, moment - since) for what, since in reversed(order.items())]))
+        return snapshots
+
+    def lives(self) -> list[Life]:
+        """Every entry that was on zswap's LRU, in the order of their ends; none where the backend lists pages."""
+        put: dict[int, list[int]] = {}
+        written: set[int] = set()
+        ended = []
+        changes = iter(self.changes if self.listed == "entries" else [])
+        change = next(changes, None)
+        for number, row in enumerate(self.rows):
+            while change and change[0] <= number:
+                if change[1]:
+                    put.setdefault(change[2], []).append(change[0])
+                change = next(changes, None)
+            offset = row["offset"]
+            if row["operation"] == "writeback" and row["ok"]:
+                written.add(offset)
+            elif row["operation"] == "free" and offset in put:
+                ended.append(Life(offset, put.pop(offset), number, offset in written))
+                written.discard(offset)
+        return ended
+
+    def __repr__(self) -> str:
+        return f"<{self.run} replayed at stage {self.stage}: {len(self.rows):,} operations>"
+
+
+def replay(run: str | Path, stage: str | None = None) -> Replayed:
+    """Replay a recording, shipped or in a folder, and keep what the model did.
+
+    With `stage` another kernel is given what came to the recorded one. Raises BadInput if there is no such
+    recording or stage, or it cannot be read.
+    """
+    recording = read(can_be_held(run, stage))
+    watched = Watched(recording, stage).run()
+    if watched.problems:
+        watched = Watched(recording, stage, replay_in_order(recording, stage).choices).run()
+    zswap = watched.machine.zswap
+    return Replayed(
+        recording.name, watched.machine.stage.id, "pages" if zswap.pool.evictable else "entries", zswap.limit,
+        zswap.accept_threshold, watched.table_rows, watched.changes,
+    )  # fmt: skip
+
+
+class Watched(Replay):
+    """A replay that notes each operation's end, and what happens to the LRU."""
+
+    def __init__(
+        self, recording: Recording, stage: str | None, choices: dict[tuple[int, int], int] | None = None
+    ) -> None:
+        super().__init__(recording, stage, choices)
+        self.table_rows: list[dict[str, Any]] = []
+        self.changes: list[tuple[int, bool, int]] = []
+        self.newest: dict[int, int] = {}  # offset of an entry -> when it was stored or moved, the oldest first
+        self.begun: dict[int, list[dict[str, Any]]] = {}  # thread -> the operations it is in
+        self.origins: dict[int, int] = {}  # thread -> position of the row that it was started for
+
+    def start(self, thread: Thread, row: Row, operation: Any) -> None:
+        super().start(thread, row, operation)
+        self.origins[thread.tid] = row.seq
+
+    def observe(self, event: str, subject: Any, value: Any) -> None:
+        super().observe(event, subject, value)
+        if event == "begin" and subject in OPERATIONS:
+            self.note_begin(slot_of(value), OPERATIONS[subject])
+        elif event == "end" and subject in OPERATIONS:
+            self.note_end(self.operations().pop(), value or 0)
+        elif event == "free":
+            self.operations().append({"operation": "free", "offset": subject.offset})
+        elif event == "update" and self.operations() and self.operations()[-1]["operation"] == "free":
+            self.note_end(self.operations().pop(), 0)
+        if self.machine.zswap.pool.evictable:
+            self.watch_pages(event, subject, value)
+        elif event.startswith("lru "):
+            self.watch_entries(event, object.__getattribute__(subject, "offset"))
+
+    def watch_entries(self, event: str, offset: int) -> None:
+        """zswap's own LRU; an entry that is isolated for writeback keeps its age."""
+        put = event in ("lru add", "lru move")
+        self.changes.append((len(self.table_rows), put, offset))
+        if event != "lru isolate":
+            self.used(offset, put)
+
+    def watch_pages(self, event: str, subject: Any, value: Any) -> None:
+        """The LRU of the backend's pages; entries age from their store on."""
+        if event in ("pagefree", "page isolate") or (event == "page" and value == "lru"):
+            self.changes.append((len(self.table_rows), event == "page", subject.number))
+        elif event == "insert" and value == 0:
+            self.used(subject.offset, put=subject.length > 0)
+        elif event == "free":
+            self.used(subject.offset, put=False)
+
+    def used(self, offset: int, put: bool) -> None:
+        self.newest.pop(offset, None)
+        if put:
+            self.newest[offset] = len(self.table_rows)
+
+    def operations(self) -> list[dict[str, Any]]:
+        return self.begun.setdefault(self.current.tid if self.current else -1, [])
+
+    def note_begin(self, offset: int, operation: str) -> None:
+        began: dict[str, Any] = {"operation": operation, "offset": offset}
+        if operation == "writeback" and offset in self.newest:
+            began["age"] = len(self.table_rows) - self.newest[offset]
+            began["from_tail"] = next(place for place, other in enumerate(self.newest) if other == offset)
+        self.operations().append(began)
+
+    def note_end(self, row: dict[str, Any], result: int) -> None:
+        zswap, offset = self.machine.zswap, row["offset"]
+        known = self.pages.get(offset)
+        self.table_rows.append({
+            **row, "seq": self.origins[self.current.tid] if self.current else 0,
+            "page": self.owners[offset][1] if offset in self.owners else None,
+            "length": known.length if known is not None else None, "ok": not result, "result": result,
+            "pool_pages": zswap.size, "stored_pages": zswap.counters.stored_pages,
+        })  # fmt: skip
+
+
+def slot_of(arguments: tuple[Any, ...]) -> int:
+    """The slot's offset, of the arguments of a store, load, invalidate (type, offset, ...) or writeback."""
+    pool, second, *rest = arguments
+    if isinstance(pool, int):
+        return int(second)
+    return int(second.header[1] if second.header else rest[0].offset)
