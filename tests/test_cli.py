@@ -60,7 +60,9 @@ def test_one_that_disagrees_is_enough(tmp_path: Path, capsys: pytest.CaptureFixt
     assert verdicts[0]["problems"][0]["line"] == 7
 
 
-def test_nothing_is_printed_if_one_of_the_runs_cannot_be_held(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_printed_if_one_of_the_runs_cannot_be_held(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["conform", str(short(tmp_path / "one")), "gone"]) == 2
     assert capsys.readouterr().out == ""
 

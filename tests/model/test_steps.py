@@ -266,9 +266,10 @@ def undecidable(file: str, tree: ast.AST) -> list[str]:
     found = []
     for node, above in nodes(tree):
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "stage":
-            test = node if not isinstance(above[0], (ast.Compare, ast.UnaryOp)) else above[0]
-            statement = above[0] if test is node else above[1]
-            constants = test.comparators if isinstance(test, ast.Compare) else []
+            whole = isinstance(above[0], (ast.Compare, ast.UnaryOp)) or getattr(above[0], "func", None) is node
+            test = above[0] if whole else node
+            statement = above[1] if whole else above[0]
+            constants = getattr(test, "comparators", []) or getattr(test, "args", [])
             alone = isinstance(statement, ast.If) and statement.test is test
             if not (alone and all(isinstance(constant, ast.Constant) for constant in constants)):
                 found.append(place(file, node))
@@ -304,6 +305,8 @@ def test_every_test_of_the_stage_stands_alone_in_its_if(file: str) -> None:
         "while stage.header:\n    pass",
         "if stage.load_end == wanted:\n    pass",
         "f(stage.header)",
+        "if stage.evicts(name):\n    pass",
+        "if stage.evicts('zbud') and ready:\n    pass",
     ],
 )
 def test_a_test_of_the_stage_that_cannot_be_decided_is_found(line: str) -> None:

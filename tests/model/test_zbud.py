@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.model.kit import Checked, page_of
 from tests.model.naive_zbud import NaivePage, NaiveZbud
 from zswaplab.model.errors import EAGAIN, EEXIST, EINVAL, ENOSPC
+from zswaplab.model.stages import STAGES
 from zswaplab.model.steps import Hook, Kernel, run
 from zswaplab.model.swap import Frame
 from zswaplab.model.zpool import Handle
@@ -16,7 +17,7 @@ from zswaplab.model.zpool.zbud import Zbud
 
 
 def fresh() -> Zbud:
-    return Zbud(Hook())
+    return Zbud(Hook(), STAGES["base"])
 
 
 def place(handle: Handle) -> tuple[int, str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .compressors import COMPRESSORS, Compressor
 from .errors import BadInput, choose
 from .lru import Lru
-from .stages import Stage
+from .stages import ALL, NONE, Stage
 from .steps import Hook, Lock
 from .zpool import ZPOOLS, Zpool, make_zpool
 
@@ -49,7 +51,9 @@ def make_pool(
         raise BadInput(f"evictable={evictable!r} cannot be: give True, False, or None for what the stage has")
     if evictable and not stage.asks_evictable:
         raise BadInput(f"evictable=True cannot be at stage {stage.id}: it never asks; choose an earlier stage")
-    evicts = zpool in stage.evictable if evictable is None else evictable
+    if evictable is not None:
+        stage = replace(stage, evictable=ALL if evictable else NONE)
+    evicts = stage.evicts(zpool)
     header = stage.header and (evicts or stage.header_always)
-    backend = make_zpool(zpool, hook)
+    backend = make_zpool(zpool, hook, stage)
     return Pool(backend, compressor, hook, evictable=evicts, header_bytes=8 if header else 0)

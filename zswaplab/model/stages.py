@@ -51,6 +51,10 @@ class Stage:
     reclaim_end: str = "put"
     invalidate_once: bool = False
 
+    def evicts(self, zpool: str) -> bool:
+        """Whether that backend can reclaim by itself (`zpool_evictable`)."""
+        return zpool in self.evictable
+
     @property
     def exclusive_at_run_time(self) -> bool:
         """Whether exclusive loads can be turned on and off while it runs: v1 was fixed when the kernel was built."""

@@ -10,6 +10,7 @@ from ..model.machine import Machine
 from ..model.steps import Kernel
 from ..model.swap import Frame
 from ..model.zpool import Handle
+from .placement import PLACEMENTS
 from .read import Recording, Row
 
 COUNTERS = {
@@ -57,7 +58,7 @@ class Comparison:
         self.found: dict[int, str] = {}
         self.reasons: dict[int, str] = {}
         self.problems: list[tuple[Row, str, Any, Any]] = []
-        self.addresses: dict[int, int] = {}  # number of a backend page -> its address in the recording
+        self.placement = PLACEMENTS[machine.zswap.pool.zpool.name](self)
         self.pages: dict[int, RecordedPage] = {}  # slot -> what was last swapped out there
         self.owners: dict[int, tuple[int, int]] = {}  # slot -> (mm, page) of the program
         self.versions: dict[tuple[int, int], int] = {}  # (mm, page) -> which contents the program last wrote there
@@ -96,9 +97,7 @@ class Comparison:
     def compare_writeback(self, thread: Thread, row: Row, pool: Any, handle: Handle, entry: Any = None) -> None:
         header = handle.header
         if "handle" in row.cells:
-            self.compare_handle(row, int(row.cells["handle"], 16), handle)
-        if header and "hval" in row.cells:
-            self.compare(row, "hval", int(row.cells["hval"], 16), header[0] << 58 | header[1])
+            self.placement.written_back(row, handle)
         thread.offset = header[1] if header else entry.offset
         self.compare(row, "offset", row.cells.get("offset"), thread.offset)
 
@@ -127,27 +126,17 @@ class Comparison:
         if (recorded is not None) != isinstance(handle, Handle):
             self.disagree(row, "handle", recorded, handle)
         elif isinstance(handle, Handle):
-            self.compare_handle(row, int(recorded, 16), handle, new=True)  # type: ignore[arg-type]
+            self.placement.stored(row, handle)
         thread.handle = None
 
     # -- objects in the backend ----------------------------------------------------------------
 
-    def compare_handle(self, row: Row, recorded: int, handle: Handle, new: bool = False) -> None:
-        """The object must lie where the kernel's lies; the address of a page is learned at its first object."""
-        page, number = recorded & ~4095, handle.page.number
-        if new and number not in self.addresses and page not in self.addresses.values():
-            self.addresses[number] = page
-        self.compare(row, "handle", recorded, self.address(handle))
-
-    def address(self, handle: Handle) -> int:
-        return self.addresses.get(handle.page.number, 0) + self.machine.zswap.pool.zpool.address(handle)
-
-    def compare_free(self, row: Row, length: int, address: int | None, offset: int, pages: int) -> None:
+    def compare_free(self, row: Row, length: int, handle: int | None, offset: int, pages: int) -> None:
         self.compare(row, "offset", row.cells["offset"], offset)
         self.compare(row, "length", row.cells.get("length"), length)
         self.compare(row, "true_before", row.cells.get("true_before"), pages)
         if length and "handle" in row.cells:
-            self.compare(row, "handle", int(row.cells["handle"], 16), address)
+            self.compare(row, "handle", int(row.cells["handle"], 16), handle)
 
     # -- whose page it is ----------------------------------------------------------------------
 

@@ -180,7 +180,7 @@ class Replay(Comparison):
                 thread.done.append((name, value))
         elif event == "free":
             length, handle = value
-            where = self.address(handle) if length else None
+            where = self.placement.where(handle) if length else None
             entry = (length, where, subject.offset, self.machine.zswap.pool.zpool.pages)
             thread.done.append(("free", entry))
         elif event == "slot free":
@@ -192,7 +192,7 @@ class Replay(Comparison):
             thread.handle = value
             self.note(thread, event, value)
         elif event == "pagefree":
-            self.note(thread, event, self.addresses.pop(value, None))
+            self.note(thread, event, self.placement.page_freed(value))
         else:
             if event == "search":
                 thread.had = value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..stages import Stage
 from ..steps import Hook
 from .interface import Handle, Zpool
 from .zbud import Zbud
@@ -11,6 +12,6 @@ __all__ = ["ZPOOLS", "Handle", "Zpool", "make_zpool"]
 ZPOOLS: dict[str, type[Zpool]] = {"zbud": Zbud}
 
 
-def make_zpool(name: str, hook: Hook) -> Zpool:
-    """An empty backend of that name (`zpool_create_pool`)."""
-    return ZPOOLS[name](hook)
+def make_zpool(name: str, hook: Hook, stage: Stage) -> Zpool:
+    """An empty backend of that name as that stage has it (`zpool_create_pool`)."""
+    return ZPOOLS[name](hook, stage)

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+from ..stages import Stage
 from ..steps import Hook, Kernel
 
 Evict = Callable[["Handle"], Kernel]  # the backend asks zswap to write one object back
@@ -42,8 +43,9 @@ class Zpool(ABC):
     unit: int  # bytes of one chunk
     header_units: int  # chunks of a page that hold no objects
 
-    def __init__(self, hook: Hook) -> None:
+    def __init__(self, hook: Hook, stage: Stage) -> None:
         self.hook = hook
+        self.stage = stage
         self.pages = 0
 
     @abstractmethod

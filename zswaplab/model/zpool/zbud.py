@@ -6,6 +6,7 @@ Models mm/zbud.c as of Linux 6.1 to 6.5; reclaim was removed by patch 2 of the s
 from __future__ import annotations
 
 from ..errors import EAGAIN, EINVAL, ENOSPC
+from ..stages import Stage
 from ..steps import Hook, Kernel
 from .interface import Evict, Handle, Zpool
 
@@ -40,19 +41,20 @@ class ZbudPage:
 class Zbud(Zpool):
     """The zbud backend.
 
-    `unbuddied[f]` lists the pages that hold one object and have f chunks free, `lru` all pages, the
-    least recently allocated into first. Dicts keep them in order: the last inserted is a list's head.
+    `unbuddied[f]` lists the pages that hold one object and have f chunks free; while zbud can evict, `lru`
+    lists all pages, the least recently allocated into first. Dicts keep them in order: the last inserted
+    is a list's head. `numbered` has all pages, for pictures and checks.
     """
 
     name = "zbud"
     unit = CHUNK
     header_units = 1
 
-    def __init__(self, hook: Hook) -> None:
-        super().__init__(hook)
+    def __init__(self, hook: Hook, stage: Stage) -> None:
+        super().__init__(hook, stage)
         self.unbuddied: list[dict[ZbudPage, None]] = [{} for _ in range(CHUNKS)]
         self.lru: dict[ZbudPage, None] = {}
-        self.isolated: dict[ZbudPage, None] = {}  # under reclaim
+        self.numbered: dict[int, ZbudPage] = {}
         self.next_number = 0
 
     def malloc(self, size: int) -> Handle | int:
@@ -64,6 +66,7 @@ class Zbud(Zpool):
             return -EINVAL
         if size > MAX_SIZE:
             return -ENOSPC
+        stage = self.stage
         chunks = (size + CHUNK - 1) // CHUNK
         page = self.take_unbuddied(chunks) or self.new_page()
         if page.first is None:
@@ -73,8 +76,9 @@ class Zbud(Zpool):
             handle = page.last = Handle(size, page, "last")
             page.last_chunks = chunks
         self.relist(page)
-        self.lru.pop(page, None)
-        self.lru[page] = None
+        if stage.evicts("zbud"):
+            self.lru.pop(page, None)
+            self.lru[page] = None
         if self.hook.observer:
             self.hook.observer("page", page, "lru")
         return handle
@@ -86,7 +90,7 @@ class Zbud(Zpool):
         return None
 
     def new_page(self) -> ZbudPage:
-        page = ZbudPage(self.next_number)
+        page = self.numbered[self.next_number] = ZbudPage(self.next_number)
         self.next_number += 1
         self.pages += 1
         return page
@@ -101,6 +105,7 @@ class Zbud(Zpool):
 
         A page under reclaim is left to the reclaimer.
         """
+        stage = self.stage
         page = handle.page
         if page.first is None or page.last is None:
             self.unbuddied[page.free_chunks].pop(page, None)
@@ -108,17 +113,21 @@ class Zbud(Zpool):
             page.first, page.first_chunks = None, 0
         else:
             page.last, page.last_chunks = None, 0
-        if page.under_reclaim:
-            pass
-        elif page.first is None and page.last is None:
+        if self.hook.observer:
+            self.hook.observer("page", page, None)
+        if stage.evicts("zbud"):
+            if page.under_reclaim:
+                return
+        if page.first is None and page.last is None:
             self.free_page(page)
         else:
             self.relist(page)
-        if self.hook.observer:
-            self.hook.observer("page", page, None)
 
     def free_page(self, page: ZbudPage) -> None:
-        self.lru.pop(page, None)
+        stage = self.stage
+        if stage.evicts("zbud"):
+            self.lru.pop(page, None)
+        del self.numbered[page.number]
         self.pages -= 1
         if self.hook.observer:
             self.hook.observer("pagefree", page, page.number)
@@ -150,7 +159,6 @@ class Zbud(Zpool):
         del self.lru[page]
         self.unbuddied[page.free_chunks].pop(page, None)
         page.under_reclaim = True
-        self.isolated[page] = None
         if self.hook.observer:
             self.hook.observer("page isolate", page, None)
         return page
@@ -158,7 +166,6 @@ class Zbud(Zpool):
     def put_back(self, page: ZbudPage) -> bool:
         """End a page's reclaim: give it back if it is empty and say so, else make it the newest."""
         page.under_reclaim = False
-        del self.isolated[page]
         if page.first is None and page.last is None:
             self.free_page(page)
             return True
@@ -172,7 +179,7 @@ class Zbud(Zpool):
         return CHUNK if handle.place == "first" else PAGE_SIZE - handle.page.last_chunks * CHUNK
 
     def layout(self) -> dict[int, list[tuple[Handle, int, int]]]:
-        return {page.number: self.objects(page) for page in (*self.lru, *self.isolated)}
+        return {page.number: self.objects(page) for page in self.numbered.values()}
 
     @staticmethod
     def objects(page: ZbudPage) -> list[tuple[Handle, int, int]]:
@@ -186,11 +193,16 @@ class Zbud(Zpool):
 
     def check(self) -> None:
         assert not any(page.under_reclaim for page in self.lru), f"under reclaim and on the LRU: {self!r}"
-        assert self.pages == len(self.lru) + len(self.isolated), f"{self.pages} pages counted: {self!r}"
+        assert self.pages == len(self.numbered), f"{self.pages} pages counted: {self!r}"
+        if self.stage.evicts("zbud"):
+            listed = [page for page in self.numbered.values() if not page.under_reclaim]
+            assert set(self.lru) == set(listed), f"the LRU lists {list(self.lru)}: {self!r}"
         for free, pages in enumerate(self.unbuddied):
             for page in pages:
                 assert page.free_chunks == free, f"{page} is listed under {free} free chunks: {self!r}"
-        for page in self.lru:
+        for page in self.numbered.values():
+            if page.under_reclaim:
+                continue
             lone = page.first is None or page.last is None
             assert page.first or page.last, f"{page} is empty: {self!r}"
             assert page.free_chunks >= 0, f"{page} overflows: {self!r}"
@@ -198,4 +210,5 @@ class Zbud(Zpool):
 
     def __repr__(self) -> str:
         lists = {free: list(pages) for free, pages in enumerate(self.unbuddied) if pages}
-        return f"<zbud: {self.pages} pages, newest last {list(self.lru)}, unbuddied {lists}>"
+        pages = list(self.lru or self.numbered.values())
+        return f"<zbud: {self.pages} pages, newest last {pages}, unbuddied {lists}>"

@@ -1,0 +1,60 @@
+"""Where objects lie in a backend: the model's handles against a recording's, one class a backend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from ..model.zpool import Handle
+from .read import Row
+
+if TYPE_CHECKING:
+    from .compare import Comparison
+
+
+class Placement(Protocol):
+    """Compares the `handle` and `hval` cells of rows with the model's handles."""
+
+    def __init__(self, comparison: Comparison) -> None: ...
+
+    def stored(self, row: Row, handle: Handle) -> None:
+        """A store has ended, and the backend gave it `handle`."""
+
+    def written_back(self, row: Row, handle: Handle) -> None:
+        """A writeback of that object begins."""
+
+    def where(self, handle: Handle) -> int | None:
+        """What a `handle` cell must say of that object; None if that is not known."""
+
+    def page_freed(self, number: int) -> int | None:
+        """The backend gives a page back: what its `pagefree` point must say; None if that is not known."""
+
+
+class ZbudPlacement:
+    """zbud: a handle is the object's address. The address of a page is learned at its first object."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        self.comparison = comparison
+        self.addresses: dict[int, int] = {}  # number of a page -> its address in the recording
+
+    def stored(self, row: Row, handle: Handle) -> None:
+        recorded = int(row.cells["handle"], 16)
+        page, number = recorded & ~4095, handle.page.number
+        if number not in self.addresses and page not in self.addresses.values():
+            self.addresses[number] = page
+        self.comparison.compare(row, "handle", recorded, self.where(handle))
+
+    def written_back(self, row: Row, handle: Handle) -> None:
+        self.comparison.compare(row, "handle", int(row.cells["handle"], 16), self.where(handle))
+        if handle.header and "hval" in row.cells:
+            type, offset = handle.header
+            self.comparison.compare(row, "hval", int(row.cells["hval"], 16), type << 58 | offset)
+
+    def where(self, handle: Handle) -> int | None:
+        zpool = self.comparison.machine.zswap.pool.zpool
+        return self.addresses.get(handle.page.number, 0) + zpool.address(handle)
+
+    def page_freed(self, number: int) -> int | None:
+        return self.addresses.pop(number, None)
+
+
+PLACEMENTS: dict[str, type[Placement]] = {"zbud": ZbudPlacement}
