@@ -9,7 +9,8 @@ did to the swap cache, and when the worker ran.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from heapq import heappop, heappush
 from typing import Any
 
 from ..model.compressors import RecordedPage
@@ -76,8 +77,8 @@ class Replay(Comparison):
         `progress` is told now and then how many events are done, of how many.
         """
         previous: Thread | None = None
-        queue = events(self.recording)
-        for count, (_, row, name, value) in enumerate(queue):
+        rows = len(self.recording.rows)
+        for count, (_, row, name, value) in enumerate(events(self.recording)):
             thread = self.threads.get(row.tid) or self.threads.setdefault(row.tid, Thread(row.tid))
             if previous is not thread:
                 if previous is not None:
@@ -94,7 +95,7 @@ class Replay(Comparison):
             if stop_at is not None and self.problems and row.seq <= stop_at:
                 return self
             if progress and count % 4096 == 0:
-                progress(count, len(queue))
+                progress(row.line, rows + 2)
         self.finish()
         return self
 
@@ -391,16 +392,21 @@ FUNCTION_EVENTS = {f"{event} {name}" for event in ("begin", "end") for name in F
 FUNCTION_EVENTS.discard("end invalidate_area")
 
 
-def events(recording: Recording) -> list[tuple[int, Row, str, str]]:
+def events(recording: Recording) -> Iterator[tuple[int, Row, str, str]]:
     """Every begin, point and end of the recording as (position, row, name, value), in their order."""
-    found: list[tuple[int, int, Row, str, str]] = []
+    coming: list[tuple[int, int, int, Row, str, str]] = []  # a heap: what lies ahead of the rows that have begun
     for index, row in enumerate(recording.rows):
-        found.append((row.seq, index, row, "begin", ""))
-        found.extend((position, index, row, name, value) for position, name, value in row.points)
+        while coming and coming[0][0] <= row.seq:
+            position, *_, earlier, name, value = heappop(coming)
+            yield position, earlier, name, value
+        yield row.seq, row, "begin", ""
+        for number, (position, name, value) in enumerate(row.points):
+            heappush(coming, (position, index, number, row, name, value))
         if row.seq_end > row.seq:
-            found.append((row.seq_end, index, row, "end", ""))
-    found.sort(key=lambda event: event[0])
-    return [(position, row, name, value) for position, _, row, name, value in found]
+            heappush(coming, (row.seq_end, index, len(coming), row, "end", ""))
+    while coming:
+        position, *_, earlier, name, value = heappop(coming)
+        yield position, earlier, name, value
 
 
 def vocabulary(recording: Recording) -> set[str]:
