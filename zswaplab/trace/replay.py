@@ -61,6 +61,7 @@ class Replay(Comparison):
         self.program: list[Input] = []
         self.threads: dict[int, Thread] = {}
         self.current: Thread | None = None
+        self.latest = recording.rows[0]
         self.effects = 0
         self.swapoff = False  # it has begun
         self.set_aside: set[int] = set()  # slots that swapoff took back from the slot cache, never used
@@ -76,10 +77,22 @@ class Replay(Comparison):
 
         `progress` is told now and then how many events are done, of how many.
         """
+        try:
+            for row in self.rows_done(progress):
+                if stop_at is not None and self.problems and row.seq <= stop_at:
+                    return self
+            self.finish()
+        except Fault as fault:
+            self.disagree(self.latest, f"the model's kernel faults: {fault}")
+        return self
+
+    def rows_done(self, progress: Callable[[int, int], None] | None) -> Iterator[Row]:
+        """Take every event; yields the row of each once it is taken."""
         previous: Thread | None = None
         rows = len(self.recording.rows)
         for count, (_, row, name, value) in enumerate(events(self.recording)):
             thread = self.threads.get(row.tid) or self.threads.setdefault(row.tid, Thread(row.tid))
+            self.latest = row
             if previous is not thread:
                 if previous is not None:
                     self.interrupt(previous)
@@ -89,15 +102,9 @@ class Replay(Comparison):
             except Disagreement as problem:
                 self.disagree(row, str(problem), *problem.args[1:])
                 self.abandon(thread)
-            except Fault as fault:
-                self.disagree(row, f"the model's kernel faults: {fault}", None, None)
-                return self
-            if stop_at is not None and self.problems and row.seq <= stop_at:
-                return self
             if progress and count % 4096 == 0:
                 progress(row.line, rows + 2)
-        self.finish()
-        return self
+            yield row
 
     def finish(self) -> None:
         """After the last row: nothing may be left to do, and the counters must be the kernel's last ones."""

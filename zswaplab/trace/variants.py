@@ -58,7 +58,7 @@ def variant_of(recording: Recording, stage: str | None) -> tuple[str, str, str |
     config = settings.get("config")
     variant = settings.get("variant") or (config.get("kernel") if isinstance(config, dict) else None)
     if stage is not None:
-        recorded = VARIANTS[variant][1] if variant in VARIANTS else "off"
+        recorded = VARIANTS[variant][1] if isinstance(variant, str) and variant in VARIANTS else "off"
         return stage, form_at(stage, recorded), None
     if not isinstance(variant, str) or variant not in VARIANTS:
         raise BadInput(
