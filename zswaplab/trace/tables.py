@@ -36,9 +36,9 @@ def runs() -> pandas.DataFrame:
             kind = key.partition(":")[0]
             counted[kind] = counted.get(kind, 0) + count
         rows.append({
-            "run": name, "kernel": settings["params"].get("kernel", settings["kernel"]), "stage": stage,
+            "run": name, "kernel": settings["params"]["kernel"], "stage": stage,
             "backend": settings["params"]["zswap.zpool"], "compressor": settings["params"]["zswap.compressor"],
-            "exclusive loads": form, "workload": name.split("-")[2],
+            "exclusive loads": form, "workload": settings["workload"],
             "operations": sum(counted[kind] for kind in KINDS), "writebacks": counted["writeback"],
             "KB": (folder / "trace.csv.gz").stat().st_size // 1000,
         })  # fmt: skip

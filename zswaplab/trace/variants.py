@@ -40,8 +40,6 @@ def machine_for(recording: Recording, stage: str | None = None) -> Machine:
     """
     parameters = recording.parameters
     id, form, load_end = variant_of(recording, stage)
-    if parameters.get("zswap.exclusive_loads") == "N":
-        form = "off"
     device = "synchronous" if recording.device.startswith(SYNCHRONOUS) else "ordinary"
     machine = Machine(
         stage=id, zpool=parameters["zswap.zpool"], exclusive_loads=form, load_end=load_end, device=device,
@@ -54,18 +52,21 @@ def machine_for(recording: Recording, stage: str | None = None) -> Machine:
 
 
 def variant_of(recording: Recording, stage: str | None) -> tuple[str, str, str | None]:
+    """Stage, form of exclusive loads ("off" where they were turned off) and order at the end of a load."""
     settings: dict[str, Any] = recording.settings
     config = settings.get("config")
+    off = settings["params"].get("zswap.exclusive_loads") == "N"
     variant = settings.get("variant") or (config.get("kernel") if isinstance(config, dict) else None)
     if stage is not None:
         recorded = VARIANTS[variant][1] if isinstance(variant, str) and variant in VARIANTS else "off"
-        return stage, form_at(stage, recorded), None
+        return stage, "off" if off else form_at(stage, recorded), None
     if not isinstance(variant, str) or variant not in VARIANTS:
         raise BadInput(
             f"{recording.folder / 'counters.json'}: kernel {variant!r} is not one that a stage models "
             f"({', '.join(VARIANTS)}); name the stage to hold it against with --stage ({', '.join(STAGES)})"
         )
-    return VARIANTS[variant]
+    id, form, load_end = VARIANTS[variant]
+    return id, "off" if off else form, load_end
 
 
 def form_at(stage: str, recorded: str) -> str:
