@@ -29,8 +29,8 @@ class ZsmallocPlacement:
         self.handles: dict[Handle, int] = {}
         self.holders: dict[int, Handle] = {}  # address -> the last handle that was there
         self.zspages: dict[int, int] = {}  # number of a zspage -> address
-        self.frames: dict[tuple[int, int], int] = {}  # (number of a zspage, page in it) -> page frame number
-        self.owners: dict[int, tuple[int, int]] = {}  # the other way round
+        self.frames: dict[int, dict[int, int]] = {}  # number of a zspage -> page in it -> page frame number
+        self.taken: set[int] = set()  # the addresses and page frame numbers of them all
 
     def stored(self, row: Row, handle: Handle) -> None:
         address = int(row.cells["handle"], 16)
@@ -42,9 +42,9 @@ class ZsmallocPlacement:
         self.holders[address], self.handles[handle] = handle, address
         if "hval" in row.cells:
             frame = int(row.cells["hval"], 16) >> OBJECT_BITS
-            page = self.page(handle)
-            if page not in self.frames and frame not in self.owners:
-                self.frames[page], self.owners[frame] = frame, page
+            frames = self.frames.setdefault(handle.page.number, {})
+            if frame not in self.taken and frames.setdefault(self.page(handle), frame) == frame:
+                self.taken.add(frame)
             self.compare_location(row, handle)
 
     def written_back(self, row: Row, handle: Handle) -> None:
@@ -53,25 +53,24 @@ class ZsmallocPlacement:
             self.compare_location(row, handle)
 
     def compare_location(self, row: Row, handle: Handle) -> None:
-        location = self.frames.get(self.page(handle), 0) << OBJECT_BITS | handle.place << self.tag_bits
+        frame = self.frames.get(handle.page.number, {}).get(self.page(handle), 0)
+        location = frame << OBJECT_BITS | handle.place << self.tag_bits
         self.comparison.compare(row, "hval", int(row.cells["hval"], 16), location)
 
-    def page(self, handle: Handle) -> tuple[int, int]:
-        """The page in which the object begins."""
-        zpool = self.comparison.machine.zswap.pool.zpool
-        return handle.page.number, zpool.address(handle) // PAGE_SIZE
+    def page(self, handle: Handle) -> int:
+        """In which page of its zspage the object begins."""
+        return self.comparison.machine.zswap.pool.zpool.address(handle) // PAGE_SIZE
 
     def where(self, handle: Handle) -> int | None:
         return self.handles.get(handle)
 
     def took(self, row: Row, recorded: int, page: Any) -> None:
-        if page.number not in self.zspages and recorded not in self.zspages.values():
-            self.zspages[page.number] = recorded
-        self.comparison.compare(row, "object", recorded, self.zspages.get(page.number, 0))
+        if recorded not in self.taken and self.zspages.setdefault(page.number, recorded) == recorded:
+            self.taken.add(recorded)
+        self.comparison.compare(row, "object", recorded, self.zspages.get(page.number))
 
     def page_freed(self, number: int) -> int | None:
-        for page in [page for page in self.frames if page[0] == number]:
-            del self.owners[self.frames.pop(page)]
+        self.taken.difference_update(self.frames.pop(number, {}).values(), [self.zspages.get(number)])
         return self.zspages.pop(number, None)
 
 

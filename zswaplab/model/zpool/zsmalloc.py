@@ -107,6 +107,7 @@ class Zsmalloc(Zspages):
     def put_back(self, zspage: Zspage) -> bool:
         """End a zspage's reclaim: give it back if it is empty and say so, else make it the newest."""
         zspage.under_reclaim = False
+        zspage.deferred.clear()
         if not zspage.objects:
             self.free_zspage(zspage)
             return True

@@ -51,8 +51,7 @@ class Zspage:
         return index if index < self.fresh else self.size_class.objects
 
     def restore_freelist(self) -> None:
-        """After a reclaim that failed: all free places in address order, and no deferred handles."""
-        self.deferred.clear()
+        """After a reclaim that failed: all free places, in address order."""
         self.freed = [index for index in range(self.fresh - 1, -1, -1) if index not in self.objects]
 
     def __repr__(self) -> str:
