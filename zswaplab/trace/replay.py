@@ -20,7 +20,7 @@ from ..model.swap import Frame
 from .compare import Comparison, Thread
 from .older import SwapLayer
 from .program import OUTSIDE, Input, call
-from .read import Recording, Row
+from .read import ADDRESSES, Recording, Row
 from .variants import machine_for
 
 FUNCTIONS = {  # row of the recording -> function of the model
@@ -33,7 +33,7 @@ INSTANTS = {"free": "free", "diskwrite": "submit", "slot_free": "slot free"}
 STEPS = {"malloc", "map", "unmap", "lookup", "submit"}  # steps of the model that a recording has points for
 POINTS = {
     "full", "accept", "malloc", "malloced", "map", "unmap", "insert", "update", "find", "search", "put", "erase",
-    "zfree", "zfreed", "pagefree", "lookup", "looked", "cached", "submitted",
+    "zfree", "zfreed", "object", "pagefree", "lookup", "looked", "cached", "submitted",
 }  # fmt: skip
 PROBES = {"rsca": "lookup", "malloc_out": "malloced"}  # where a probe is not called like its point
 
@@ -172,8 +172,10 @@ class Replay(Comparison):
             result = result if isinstance(result, int) else 0
         if name == "lookup" and row.op == "writeback":
             self.compare_label(row)
-        if value:
-            self.compare(row, name, int(value, 16 if name == "pagefree" else 10), result)
+        if name == "object":
+            self.placement.took(row, int(value, 16), result)
+        elif value:
+            self.compare(row, name, int(value, 16 if name in ADDRESSES else 10), result)
 
     # -- driving the model ---------------------------------------------------------------------
 
@@ -199,6 +201,8 @@ class Replay(Comparison):
         elif event == "malloced":
             thread.handle = value
             self.note(thread, event, value)
+        elif event == "object":
+            self.note(thread, event, subject)
         elif event == "pagefree":
             self.note(thread, event, self.placement.page_freed(value))
         else:
