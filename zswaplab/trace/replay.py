@@ -61,7 +61,7 @@ class Replay(Comparison):
         self.program: list[Input] = []
         self.threads: dict[int, Thread] = {}
         self.current: Thread | None = None
-        self.latest = recording.rows[0]
+        self.latest, self.position = recording.rows[0], 0  # the event that is being taken
         self.effects = 0
         self.swapoff = False  # it has begun
         self.set_aside: set[int] = set()  # slots that swapoff took back from the slot cache, never used
@@ -90,9 +90,9 @@ class Replay(Comparison):
         """Take every event; yields the row of each once it is taken."""
         previous: Thread | None = None
         rows = len(self.recording.rows)
-        for count, (_, row, name, value) in enumerate(events(self.recording)):
+        for count, (position, row, name, value) in enumerate(events(self.recording)):
             thread = self.threads.get(row.tid) or self.threads.setdefault(row.tid, Thread(row.tid))
-            self.latest = row
+            self.latest, self.position = row, position
             if previous is not thread:
                 if previous is not None:
                     self.interrupt(previous)
