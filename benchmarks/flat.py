@@ -54,7 +54,8 @@ def main() -> None:
     axes = figure.subplots()
     for zpool, marker in zip(ZPOOLS, "os^", strict=True):
         costs = [measure(zpool, stored) for stored in STORED]
-        print(f"{zpool:10}" + "".join(f"{cost:8.1f} µs at {stored:>7,}" for stored, cost in zip(STORED, costs, strict=True)))
+        shown = (f"{cost:8.1f} µs at {stored:>7,}" for stored, cost in zip(STORED, costs, strict=True))
+        print(f"{zpool:10}" + "".join(shown))
         axes.plot(STORED, costs, marker=marker, label=zpool)
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)
