@@ -222,13 +222,14 @@ class Replay(Comparison):
         try:
             step: Step = next(thread.operation)
         except StopIteration:
-            thread.operation = None
+            thread.operation, thread.standing = None, ""
             thread.held, thread.granting = 0, False
             if thread.paused:
                 self.program.append(("finish", thread.tid, ()))
             return
         finally:
             self.current = None
+        thread.standing = step.kind
         thread.granting = step.kind == "acquire"
         thread.held -= step.kind == "release"
         thread.at_step = step is not CALL and step is not RETURN
