@@ -32,7 +32,7 @@ class Kernel:
 
 def tool(name: str, package: str) -> str:
     """The path of a program, or the end of this one with the Debian package that has it."""
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+    found = shutil.which(name)
     if not found:
         sys.exit(f"there is no {name} here; on Debian or Ubuntu: sudo apt-get install {package}")
     return found
