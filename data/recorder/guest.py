@@ -12,13 +12,22 @@ from kernel import Kernel, run, tool
 
 HERE = Path(__file__).resolve().parent
 TRACE_MB, RESULT_MB = 8192, 128  # files with holes: they take only the room that is written
+C = "on Debian or Ubuntu: sudo apt-get install gcc libc6-dev"
 LIMIT = 3600  # seconds
 
 
 def initramfs(kernel: Kernel, scratch: Path) -> bytes:
     """The guest's root: busybox, the workload, init, the kernel's modules."""
     workload = scratch / "workload"
-    run(tool("gcc", "gcc libc6-dev"), "-O2", "-static", "-o", workload, HERE / "workload.c")
+    run(
+        tool("gcc", "gcc libc6-dev"),
+        "-O2",
+        "-static",
+        "-o",
+        workload,
+        HERE / "workload.c",
+        remedy=f"it needs a static C library: {C}",
+    )
     files = {
         "bin/busybox": busybox().read_bytes(),
         "bin/workload": workload.read_bytes(),

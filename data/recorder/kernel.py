@@ -38,12 +38,12 @@ def tool(name: str, package: str) -> str:
     return found
 
 
-def run(*command: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
-    """Run a command to its end; ends the program with what it said if it fails."""
+def run(*command: str | Path, remedy: str, cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
+    """Run a command to its end; if it fails, ends the program with what it said and what may help."""
     done = subprocess.run(command, cwd=cwd, capture_output=True)
     if done.returncode:
         said = (done.stderr or done.stdout).decode(errors="replace").strip()
-        sys.exit(f"{Path(command[0]).name} failed:\n{said}")
+        sys.exit(f"{Path(command[0]).name} failed; {remedy}. It said:\n{said}")
     return done
 
 
@@ -65,7 +65,11 @@ def fetch(cache: Path) -> Path:
     """Download Debian's newest 6.1 kernel, unless it is there; nothing is installed."""
     if not shutil.which("apt-get"):
         sys.exit(f"this is no Debian: fetch a 6.1 kernel from {PACKAGES} and name it with --kernel FILE.deb")
-    listed = run("apt-cache", "pkgnames", "linux-image-6.1.0-").stdout.decode().split()
+    listed = (
+        run("apt-cache", "pkgnames", "linux-image-6.1.0-", remedy="it is part of the package apt")
+        .stdout.decode()
+        .split()
+    )
     names = {int(match[1]): name for name in listed if (match := DEBIAN.fullmatch(name))}
     if not names:
         sys.exit(
@@ -75,7 +79,7 @@ def fetch(cache: Path) -> Path:
     package = names[max(names)]
     if not list(cache.glob(f"{package}_*.deb")):
         print(f"fetching {package} (70 MB) ...", flush=True)
-        run("apt-get", "download", package, cwd=cache)
+        run("apt-get", "download", package, cwd=cache, remedy="try again after `sudo apt-get update`")
     return max(cache.glob(f"{package}_*.deb"))
 
 
@@ -85,7 +89,7 @@ def unpack(package: Path, cache: Path) -> Path:
     if not folder.is_dir():
         part = folder.with_name(folder.name + ".part")
         shutil.rmtree(part, ignore_errors=True)
-        run(tool("dpkg-deb", "dpkg"), "-x", package, part)
+        run(tool("dpkg-deb", "dpkg"), "-x", package, part, remedy="fetch the package again")
         part.rename(folder)
     if not list(folder.glob("boot/vmlinuz-*")):
         sys.exit(f"{package}: has no boot/vmlinuz-*; take a linux-image-*-amd64 package, not a meta package")

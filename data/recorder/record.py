@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
         checks = record(kernel, content, options, Path(scratch))
     failed = [f"{what}: {found}" for what, found in checks.items() if not holds(found)]
     if failed:
-        sys.exit("\n".join(("this recording is not whole, do not trust it:", *failed)))
+        sys.exit("\n".join(("do not trust this recording:", *failed)))
     print(f"hold the model against it: zswaplab conform {shlex.quote(str(options.folder))}")
 
 
@@ -108,6 +108,7 @@ def cache_folder() -> Path:
 
 def record(kernel: Kernel, content: bytes, options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     """Boot, decode and write the folder; returns the checks."""
+    options.folder.mkdir(parents=True, exist_ok=True)  # now: a place that cannot be written to is said at once
     root = initramfs(kernel, scratch)
     print(f"booting {kernel.name}, to learn its symbols ...", flush=True)
     lines = learn_probes(kernel, root, options, scratch)
@@ -115,7 +116,6 @@ def record(kernel: Kernel, content: bytes, options: argparse.Namespace, scratch:
     listed = "".join(f"{line}\n" for line in lines).encode()
     extra = {"script": content, "probes": listed, "run.conf": settings(options)}
     console, given = boot(kernel, root + archive(extra), scratch, options.memory, options.swap)
-    options.folder.mkdir(parents=True, exist_ok=True)
     (options.folder / "console.txt").write_text(console)
     if "ring.txt" not in given:
         sys.exit(f"the guest ended before it had recorded anything; {options.folder / 'console.txt'} says why")
@@ -139,7 +139,8 @@ def learn_probes(kernel: Kernel, root: bytes, options: argparse.Namespace, scrat
     asked = archive({"run.conf": f"MODE=symbols\nZPOOL={options.zpool}\n".encode()})
     console, given = boot(kernel, root + asked, scratch, options.memory, options.swap)
     if "kallsyms" not in given:
-        sys.exit(f"the guest did not get as far as to its disks; the end of its console:\n{console[-2000:]}")
+        remedy = "" if kernel.modules else "; if its drivers are modules, name their folder with --modules"
+        sys.exit(f"the guest did not get as far as to its disks{remedy}. The end of its console:\n{console[-2000:]}")
     symbols = {line.split()[2] for line in given["kallsyms"].decode().splitlines()}
     types = Btf(given.get("vmlinux", b""))
     module = Btf(given[options.zpool], types) if options.zpool in given else types
@@ -238,4 +239,9 @@ def write(folder: Path, trace: bytes, facts: dict[str, Any], samples: bytes, con
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\ninterrupted")
+    except OSError as problem:  # a full disk, a place that cannot be written to
+        sys.exit(str(problem))
