@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import py_compile
+import re
 import shutil
 import struct
 import subprocess
@@ -145,6 +146,13 @@ def test_a_line_that_says_nothing_known_is_named(recorder: SimpleNamespace, line
 def test_an_empty_text_is_refused(recorder: SimpleNamespace) -> None:
     with pytest.raises(SystemExit, match="has no operation; write lines like"):
         recorder.script.from_text("# nothing\n", "text")
+
+
+def test_init_reads_the_settings_that_are_written(recorder: SimpleNamespace) -> None:
+    options = recorder.record.parser().parse_args(["folder"])
+    written = {line.partition("=")[0] for line in recorder.record.settings(options).decode().splitlines()}
+    read = set(re.findall(r"\$([A-Z_]+)\b", (RECORDER / "init").read_text()))
+    assert written == read - {"PATH"}
 
 
 # From raw trace to recording
@@ -522,6 +530,32 @@ def test_a_missing_tool_is_named_with_its_package(tmp_path: Path) -> None:
     program(tools, "busybox")
     assert "none.deb: no such file; --kernel takes a linux-image-*.deb or a kernel image" in said()
     assert not (tmp_path / "new").exists()
+
+
+@posix
+def test_a_tool_that_fails_is_quoted_with_what_may_help(
+    recorder: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    program(tmp_path, "gcc", "#!/bin/sh\necho cannot find -lc >&2; exit 1\n")
+    kernel = recorder.kernel.Kernel(Path("vmlinuz"), "made-up", [])
+    with pytest.raises(SystemExit, match=r"gcc failed; .* package libc6-dev\. It said:\ncannot find -lc"):
+        recorder.guest.initramfs(kernel, tmp_path)
+    program(tmp_path, "apt-get", "#!/bin/sh\necho 404 >&2; exit 100\n")
+    program(tmp_path, "apt-cache", "#!/bin/sh\necho linux-image-6.1.0-9-amd64; echo linux-image-6.1.0-10-amd64-dbg\n")
+    with pytest.raises(SystemExit, match=r"apt-get failed; try again after `sudo apt-get update`\. It said:\n404"):
+        recorder.kernel.find_kernel(None, None, tmp_path)
+
+
+@posix
+def test_a_package_without_a_kernel_is_refused(
+    recorder: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    program(tmp_path, "dpkg-deb", '#!/bin/sh\n/bin/mkdir "$3"\n')
+    (tmp_path / "linux-image-amd64.deb").touch()
+    with pytest.raises(SystemExit, match="not a meta package"):
+        recorder.kernel.find_kernel(tmp_path / "linux-image-amd64.deb", None, tmp_path)
 
 
 @posix

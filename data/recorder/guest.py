@@ -10,24 +10,19 @@ from pathlib import Path
 
 from kernel import Kernel, run, tool
 
+QEMU = ("qemu-system-x86_64", "qemu-system-x86")  # a program, and the Debian packages that it needs
+GCC = ("gcc", "gcc libc6-dev")
+BUSYBOX = ("busybox", "busybox-static")
 HERE = Path(__file__).resolve().parent
 TRACE_MB, RESULT_MB = 8192, 128  # files with holes: they take only the room that is written
-C = "on Debian or Ubuntu: sudo apt-get install gcc libc6-dev"
 LIMIT = 3600  # seconds
 
 
 def initramfs(kernel: Kernel, scratch: Path) -> bytes:
     """The guest's root: busybox, the workload, init, the kernel's modules."""
     workload = scratch / "workload"
-    run(
-        tool("gcc", "gcc libc6-dev"),
-        "-O2",
-        "-static",
-        "-o",
-        workload,
-        HERE / "workload.c",
-        remedy=f"it needs a static C library: {C}",
-    )
+    command = (tool(*GCC), "-O2", "-static", "-o", workload, HERE / "workload.c")
+    run(*command, remedy="a static C library is in Debian's package libc6-dev")
     files = {
         "bin/busybox": busybox().read_bytes(),
         "bin/workload": workload.read_bytes(),
@@ -39,7 +34,7 @@ def initramfs(kernel: Kernel, scratch: Path) -> bytes:
 
 def busybox() -> Path:
     """A busybox that needs no libraries, of which the guest has none."""
-    found = Path(tool("busybox", "busybox-static"))
+    found = Path(tool(*BUSYBOX))
     if b"/ld-linux" in found.read_bytes():
         sys.exit(f"{found} needs shared libraries; on Debian or Ubuntu: sudo apt-get install busybox-static")
     return found
@@ -65,7 +60,7 @@ def boot(kernel: Kernel, root: bytes, scratch: Path, memory: int, swap: int) -> 
     """
     (scratch / "root").write_bytes(root)
     command = [
-        tool("qemu-system-x86_64", "qemu-system-x86"), "-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", str(memory),
+        tool(*QEMU), "-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", str(memory),
         "-nographic", "-no-reboot", "-nic", "none", "-kernel", str(kernel.image), "-initrd", str(scratch / "root"),
         "-append", "console=ttyS0 nokaslr panic=-1 quiet",
     ]  # fmt: skip
@@ -103,6 +98,6 @@ def given_back(disk: Path) -> dict[str, bytes]:
 
 def check_tools() -> None:
     """Say what is missing before anything is fetched."""
-    tool("qemu-system-x86_64", "qemu-system-x86")
-    tool("gcc", "gcc libc6-dev")
+    tool(*QEMU)
+    tool(*GCC)
     busybox()
