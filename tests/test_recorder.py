@@ -357,6 +357,12 @@ def test_a_moved_z3fold_object_is_followed(recorder: SimpleNamespace) -> None:
     assert (compact["true_before"], compact["true_pages"], compact["points"]) == (2, 1, ["move+1=9000"])
 
 
+def test_an_entry_freed_with_its_tree_keeps_its_points(recorder: SimpleNamespace) -> None:
+    """At the end of swapoff no operation is open around the frees; what follows each of them belongs to it."""
+    _, free = recorder.decode.Decoder(4).decode(raw_trace((EVENTS[-1], *EVENTS[-6:-2])).splitlines()[2:-1])
+    assert (free["op"], free["parent"], free["points"]) == ("free", None, ["zfree+1=1", "zfreed+2=0", "update+3=0"])
+
+
 def test_a_slot_whose_page_is_another_programs_is_nobodys(recorder: SimpleNamespace) -> None:
     events = (*EVENTS[:4], ("sh-9", "swapout", "swp=0x5 idx=7"), ("sh-9", "swapin", "swp=0x5"))
     rows = recorder.decode.Decoder(4).decode(raw_trace(events).splitlines()[2:-1])
@@ -389,6 +395,11 @@ class Types:
             more += b"" if kind == PROTOTYPE else struct.pack("<I", offset * 8)
         self.types.append(struct.pack("<III", self.name(name), kind << 24 | len(members), of) + more)
         return self.first + len(self.types) - 1
+
+    def bit_fields(self, name: str, **bits: int) -> None:
+        """A struct of one-bit fields; their offsets then are in bits, below a size."""
+        members = b"".join(struct.pack("<III", self.name(field), 1, 1 << 24 | at) for field, at in bits.items())
+        self.types.append(struct.pack("<III", self.name(name), 1 << 31 | STRUCT << 24 | len(bits), 8) + members)
 
     def struct(self, name: str, **offsets: int) -> int:
         return self.add(STRUCT, name, 64, tuple((field, 1, offset) for field, offset in offsets.items()))
@@ -458,6 +469,14 @@ def test_a_modules_types_stand_on_its_kernels(recorder: SimpleNamespace) -> None
     types = recorder.btf.Btf(bytes(module), recorder.btf.Btf(bytes(kernel)))
     assert types.offset("zs_pool", "pages_allocated") == 2064
     assert not types.has("page")
+
+
+def test_a_bit_field_is_in_its_byte(recorder: SimpleNamespace) -> None:
+    types = Types()
+    types.bit_fields("z3fold_header", first_num=16, mapped_count=18, foreign_handles=26)
+    known = recorder.btf.Btf(bytes(types))
+    fields = ("first_num", "mapped_count", "foreign_handles")
+    assert [known.offset("z3fold_header", field) for field in fields] == [2, 2, 3]
 
 
 def test_a_kernel_that_is_not_meant_is_refused(recorder: SimpleNamespace) -> None:
@@ -534,7 +553,7 @@ def test_a_missing_tool_is_named_with_its_package(tmp_path: Path) -> None:
 
 @posix
 def test_a_tool_that_fails_is_quoted_with_what_may_help(
-    recorder: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recorder: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     program(tmp_path, "gcc", "#!/bin/sh\necho cannot find -lc >&2; exit 1\n")
@@ -545,6 +564,7 @@ def test_a_tool_that_fails_is_quoted_with_what_may_help(
     program(tmp_path, "apt-cache", "#!/bin/sh\necho linux-image-6.1.0-9-amd64; echo linux-image-6.1.0-10-amd64-dbg\n")
     with pytest.raises(SystemExit, match=r"apt-get failed; try again after `sudo apt-get update`\. It said:\n404"):
         recorder.kernel.find_kernel(None, None, tmp_path)
+    assert "fetching linux-image-6.1.0-9-amd64 " in capsys.readouterr().out
 
 
 @posix
