@@ -85,8 +85,8 @@ def test_the_wheel_brings_every_recording(installed: Path, repository: Path, tmp
 
 
 def _contents(folder: Path) -> dict[Path, bytes]:
-    """Every file in a folder, but for what Python compiles there."""
-    files = (file for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+    """Every file below a folder, but for what Python compiles there once it is installed."""
+    files = (file for file in folder.rglob("*") if file.is_file() and file.parent.name != "__pycache__")
     return {file.relative_to(folder): file.read_bytes() for file in files}
 
 

@@ -178,7 +178,7 @@ def describe(kernel: Kernel, options: argparse.Namespace, given: dict[str, bytes
         "kernel": f"{release}, {kernel.name}",
         "variant": ".".join(release.split(".")[:2]),
         "build": parameters["kernel_build"],
-        "config": asked | {"script": options.script.name if options.script else "built-in"},
+        "config": asked | {"mode": options.script.stem if options.script else "mixed"},
         "qemu": {"smp": "1", "mem": str(options.memory), "swap_kib": options.swap * 1024},
         "params": parameters,
         "params_end": pairs(given["params-end.txt"]),

@@ -94,11 +94,12 @@ class Comparison:
         if row.op == "writeback":
             self.compare_writeback(thread, row, *arguments)
 
-    def compare_writeback(self, thread: Thread, row: Row, pool: Any, handle: Handle, entry: Any = None) -> None:
-        header = handle.header
+    def compare_writeback(
+        self, thread: Thread, row: Row, pool: Any, handle: Handle, entry: Any = None, slot: Any = None
+    ) -> None:
         if "handle" in row.cells:
             self.placement.written_back(row, handle)
-        thread.offset = header[1] if header else entry.offset
+        thread.offset = (slot or handle.header)[1]
         self.compare(row, "offset", row.cells.get("offset"), thread.offset)
 
     def compare_end(self, thread: Thread, row: Row, result: Any) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..model.zpool import Handle
 from .read import Row
+from .zsmalloc import ZsmallocPlacement
 
 if TYPE_CHECKING:
     from .compare import Comparison
@@ -24,6 +25,9 @@ class Placement(Protocol):
 
     def where(self, handle: Handle) -> int | None:
         """What a `handle` cell must say of that object; None if that is not known."""
+
+    def took(self, row: Row, recorded: int, page: Any) -> None:
+        """A place in `page` is taken, and the `object` point says in which; only zsmalloc's recordings have it."""
 
     def page_freed(self, number: int) -> int | None:
         """The backend gives a page back: what its `pagefree` point must say; None if that is not known."""
@@ -53,8 +57,11 @@ class ZbudPlacement:
         zpool = self.comparison.machine.zswap.pool.zpool
         return self.addresses.get(handle.page.number, 0) + zpool.address(handle)
 
+    def took(self, row: Row, recorded: int, page: Any) -> None:
+        self.comparison.disagree(row, "zbud has no such point", recorded)
+
     def page_freed(self, number: int) -> int | None:
         return self.addresses.pop(number, None)
 
 
-PLACEMENTS: dict[str, type[Placement]] = {"zbud": ZbudPlacement}
+PLACEMENTS: dict[str, type[Placement]] = {"zbud": ZbudPlacement, "zsmalloc": ZsmallocPlacement}

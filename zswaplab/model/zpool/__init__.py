@@ -6,10 +6,11 @@ from ..stages import Stage
 from ..steps import Hook
 from .interface import Handle, Zpool
 from .zbud import Zbud
+from .zsmalloc import Zsmalloc
 
 __all__ = ["ZPOOLS", "Handle", "Zpool", "make_zpool"]
 
-ZPOOLS: dict[str, type[Zpool]] = {"zbud": Zbud}
+ZPOOLS: dict[str, type[Zpool]] = {"zbud": Zbud, "zsmalloc": Zsmalloc}
 
 
 def make_zpool(name: str, hook: Hook, stage: Stage) -> Zpool:
