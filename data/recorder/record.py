@@ -124,7 +124,7 @@ def record(kernel: Kernel, content: bytes, options: argparse.Namespace, scratch:
     print("decoding ...", flush=True)
     decoder = Decoder(options.pages)
     rows = decoder.decode(read_lines(trace_disk(scratch)))
-    facts = describe(kernel, options, given, decoder) | {"probes": lines}
+    facts = describe(options, given, decoder) | {"probes": lines}
     facts["script_sha256"] = hashlib.sha256(content).hexdigest()
     write(options.folder, as_csv(rows), facts, given["counters.csv"], content)
     said = {"store:ok": "stores", "store:no": "refused", "load:ok": "loads", "writeback:ok": "written back"}
@@ -164,18 +164,19 @@ def pairs(text: bytes) -> dict[str, int | str]:
     return {name: int(value) if re.fullmatch(r"-?\d+", value) else value for name, equals, value in split if equals}
 
 
-def describe(kernel: Kernel, options: argparse.Namespace, given: dict[str, bytes], decoder: Decoder) -> dict[str, Any]:
+def describe(options: argparse.Namespace, given: dict[str, bytes], decoder: Decoder) -> dict[str, Any]:
     """counters.json: which kernel and settings, the counters at three moments, and whether anything was lost."""
     parameters = pairs(given["params.txt"])
     start, leave, end = (pairs(given[f"counters-{when}.txt"]) for when in ("start", "exit", "end"))
     release = str(parameters["kernel"])
+    debian = re.search(r" Debian (\S+) ", str(parameters["kernel_build"]))
     counted = count_operations(decoder.rows)
     ring = given["ring.txt"].decode().splitlines()
     notes = given.get("notes.txt", b"").decode().splitlines()
     asked = {name: value for name, value in vars(options).items() if name not in PATHS}
     return {
         "run": options.folder.resolve().name,
-        "kernel": f"{release}, {kernel.name}",
+        "kernel": release + (f", as in Debian: {debian[1]}" if debian else ""),
         "variant": ".".join(release.split(".")[:2]),
         "build": parameters["kernel_build"],
         "config": asked | {"mode": options.script.stem if options.script else "mixed"},
