@@ -67,7 +67,7 @@ class Zpool(ABC):
     def free(self, handle: Handle) -> None:
         """Give an object's room back (`zpool_free`)."""
 
-    def map(self, handle: Handle) -> Mapped:
+    def map_handle(self, handle: Handle) -> Mapped:
         """Where an object's bytes can be reached (`zpool_map_handle`): here where they are."""
         return handle
 

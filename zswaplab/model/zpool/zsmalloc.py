@@ -62,7 +62,7 @@ class Zsmalloc(Zspages):
         else:
             self.free_zspage(zspage)
 
-    def map(self, handle: Handle) -> Mapped:
+    def map_handle(self, handle: Handle) -> Mapped:
         """An object within one page stays where it is; one that spans two is copied together (`zs_map_object`).
 
         The copy lies in a buffer that every CPU has one of, for all pools: the next such object takes it.
