@@ -221,7 +221,8 @@ def test_the_layout_says_where_each_object_lies() -> None:
 
 @pytest.mark.parametrize(
     ("size", "objects", "freed", "before", "compacted"),
-    [(2712, 6, (0, 1, 3), 4, 2), (3064, 8, (0, 1, 4, 5), 6, 3)],
+    [(2712, 6, (0, 1, 3), 4, 2), (3064, 8, (0, 1, 4, 5), 6, 3), (1000, 12, (0, 4, 5, 8), 3, 2)],
+    ids=["one", "two", "into two"],
 )
 def test_compaction_empties_the_emptiest_into_the_fullest(
     size: int, objects: int, freed: tuple[int, ...], before: int, compacted: int
@@ -453,7 +454,7 @@ def test_an_object_within_a_page_neither_suffers_nor_harms(stage: str, content: 
 
 
 def test_a_store_takes_the_buffer_too() -> None:
-    machine, oldest, another = oldest_and_another("6", SPANS, SPANS)
+    machine, *_ = oldest_and_another("6", SPANS, SPANS)
     worker = about_to_write_back(machine)
     for offset in (100, 101, 102):  # one of three spans
         run(machine.zswap.store(0, offset, SPANS))
