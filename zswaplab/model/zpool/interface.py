@@ -83,6 +83,10 @@ class Zpool(ABC):
     def layout(self) -> dict[int, list[tuple[Handle, int, int]]]:
         """Page number -> (object, first chunk, chunks) of each object in it, for pictures."""
 
+    def units_of(self, page: Any) -> int:
+        """Chunks of a page, those of its header included."""
+        return self.page_units
+
     @abstractmethod
     def check(self) -> None:
         """Raise AssertionError, with the whole structure in the message, if an invariant is broken."""

@@ -133,6 +133,9 @@ class Zsmalloc(Zspages):
         chunks = zspage.size_class.size // self.unit
         return [(zspage.objects[index], index * chunks, chunks) for index in sorted(zspage.objects)]
 
+    def units_of(self, page: Zspage) -> int:
+        return page.size_class.pages * PAGE_SIZE // self.unit
+
     def check(self) -> None:
         zspages = self.numbered.values()
         counted = sum(zspage.size_class.pages for zspage in zspages)
