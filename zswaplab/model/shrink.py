@@ -78,7 +78,7 @@ class Shrinker(Limits):
         handle = entry.handle
         if stage.header:
             yield MAP
-            mapped = pool.zpool.map(handle)
+            mapped = pool.zpool.map_handle(handle)
             type, offset = mapped.header
             yield UNMAP
         else:
@@ -146,7 +146,7 @@ class Shrinker(Limits):
         stage = self.stage
         if stage.writeback_finds:
             yield MAP
-            type, offset = pool.zpool.map(handle).header
+            type, offset = pool.zpool.map_handle(handle).header
             if not stage.maps_once:
                 yield UNMAP
             failed = yield from self.find_and_write(self.trees[type], offset, handle)
@@ -204,7 +204,7 @@ class Shrinker(Limits):
     def decompress_object(self, pool: Pool, handle: Handle) -> Kernel:
         """The page of an object. While zsmalloc has it mapped nobody may sleep: then its bytes are copied first."""
         yield MAP
-        data = pool.zpool.map(handle).data
+        data = pool.zpool.map_handle(handle).data
         if not pool.zpool.sleep_mapped:
             yield UNMAP
         yield DECOMPRESS

@@ -94,7 +94,7 @@ class Zswap(Shrinker):
         if pool.header_bytes:
             handle.header = (entry.type, entry.offset)
         handle.data = data
-        pool.zpool.map(handle)  # for what else lay where it is mapped
+        pool.zpool.map_handle(handle)  # for what else lay where it is mapped
         yield UNMAP
         entry.length, entry.pool, entry.handle = len(data), pool, handle
         return 0
