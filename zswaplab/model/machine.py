@@ -119,9 +119,9 @@ class Machine:
         run(self.zswap.invalidate_area(0))
 
     def settle(self) -> None:
-        """What the kernel does as soon as the CPU is free: IO completes, a queued shrink worker runs."""
-        while any(pool.work_pending for pool in self.zswap.pools):
-            run(self.worker())
+        """What the kernel does as soon as the CPU is free: IO completes, whatever is queued for a kworker runs."""
+        while any(pool.work_pending or pool.zpool.pending for pool in self.zswap.pools):
+            run(self.kworker())
         run(self.complete_io())
 
     # -- the same as kernel operations, for whoever drives them --------------------------------
@@ -224,6 +224,11 @@ class Machine:
         if not waiting:
             self.zswap.pool_get(pool)
         yield from self.zswap.shrink_worker(pool)
+
+    def kworker(self) -> Kernel:
+        """What a backend left to a kworker, one piece of it, else the shrink worker."""
+        waiting = [pool.zpool for pool in self.zswap.pools if pool.zpool.pending]
+        return waiting[-1].work() if waiting else self.worker()
 
     def drop_slot(self, page: int) -> Kernel:
         """The page's owner needs its slot no more (`free_swap_and_cache`)."""

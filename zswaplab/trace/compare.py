@@ -84,8 +84,11 @@ class Comparison:
 
     # -- an operation begins and ends ----------------------------------------------------------
 
-    def compare_begin(self, thread: Thread, row: Row, arguments: tuple[Any, ...]) -> None:
+    def compare_begin(self, thread: Thread, row: Row, arguments: Any) -> None:
         cells, zswap = row.cells, self.machine.zswap
+        if row.op == "z3fold_compact":
+            self.placement.compare_row(row, arguments)
+            return
         self.compare(row, "full_before", cells.get("full_before"), int(zswap.reached_full))
         self.compare(row, "pool_pages_before", cells.get("pool_pages_before"), zswap.size)
         self.compare(row, "true_before", cells.get("true_before"), zswap.pool.zpool.pages)
@@ -103,6 +106,9 @@ class Comparison:
 
     def compare_end(self, thread: Thread, row: Row, result: Any) -> None:
         cells, zswap = row.cells, self.machine.zswap
+        if row.op == "z3fold_compact":
+            self.placement.compare_row(row, result)
+            return
         if row.op == "invalidate":
             self.compare(row, "ok", cells.get("ok"), thread.had)
         elif row.op != "worker":

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..model.zpool import Handle
+from .placement_z3fold import Z3foldPlacement
 from .read import Row
 
 if TYPE_CHECKING:
@@ -15,6 +16,15 @@ class Placement(Protocol):
     """Compares the `handle` and `hval` cells of rows with the model's handles."""
 
     def __init__(self, comparison: Comparison) -> None: ...
+
+    def allocated(self, handle: Handle) -> None:
+        """The backend has just given this handle."""
+
+    def freed(self, handle: Handle) -> None:
+        """The backend is about to be given this handle back."""
+
+    def saw(self, event: str, subject: Any, value: Any) -> Any:
+        """An event inside the backend: what is to be compared once the recording comes to it."""
 
     def stored(self, row: Row, handle: Handle) -> None:
         """A store has ended, and the backend gave it `handle`."""
@@ -28,8 +38,14 @@ class Placement(Protocol):
     def page_freed(self, number: int) -> int | None:
         """The backend gives a page back: what its `pagefree` point must say; None if that is not known."""
 
+    def compare_point(self, row: Row, name: str, text: str, value: Any) -> None:
+        """The recording comes to a point inside the backend, which says `text`."""
 
-class ZbudPlacement:
+    def compare_row(self, row: Row, cells: dict[str, Any]) -> None:
+        """The recording comes to an operation inside the backend."""
+
+
+class ZbudPlacement(Placement):
     """zbud: a handle is the object's address. The address of a page is learned at its first object."""
 
     def __init__(self, comparison: Comparison) -> None:
@@ -57,4 +73,4 @@ class ZbudPlacement:
         return self.addresses.pop(number, None)
 
 
-PLACEMENTS: dict[str, type[Placement]] = {"zbud": ZbudPlacement}
+PLACEMENTS: dict[str, type[Placement]] = {"zbud": ZbudPlacement, "z3fold": Z3foldPlacement}

@@ -25,14 +25,16 @@ from .variants import machine_for
 FUNCTIONS = {  # row of the recording -> function of the model
     "store": "store", "load": "load", "invalidate": "invalidate_page", "invalidate_area": "invalidate_area",
     "worker": "shrink_worker", "shrink": "zpool_shrink", "lru_shrink": "reclaim_entry", "writeback": "writeback_entry",
+    "z3fold_compact": "compact_page",
 }  # fmt: skip
 NESTED = {"swapcache_add": "swapcache add", "swapcache_del": "swapcache delete"}  # when inside another operation
-UNKNOWN = {"shrink_lru", "lru_entry", "shrinker_scan", "z3fold_release", "z3fold_compact"}  # of later kernels, z3fold
-INSTANTS = {"free": "free", "diskwrite": "submit", "slot_free": "slot free"}
+UNKNOWN = {"shrink_lru", "lru_entry", "shrinker_scan"}  # of later kernels
+INSTANTS = {"free": "free", "diskwrite": "submit", "slot_free": "slot free", "z3fold_release": "release"}
+PLACING = {"pick", "list", "move", "slide"}  # points inside a backend that says where objects go
 STEPS = {"malloc", "map", "unmap", "lookup", "submit"}  # steps of the model that a recording has points for
 POINTS = {
     "full", "accept", "malloc", "malloced", "map", "unmap", "insert", "update", "find", "search", "put", "erase",
-    "zfree", "zfreed", "pagefree", "lookup", "looked", "cached", "submitted",
+    "zfree", "zfreed", "pagefree", "lookup", "looked", "cached", "submitted", *PLACING,
 }  # fmt: skip
 PROBES = {"rsca": "lookup", "malloc_out": "malloced"}  # where a probe is not called like its point
 
@@ -118,7 +120,7 @@ class Replay(Comparison):
                     if "slot_give" not in self.kinds:
                         self.feed(thread, row, "free_slot", offset)
             if row.op in STARTS and (row.parent is None or row.op == "worker"):
-                if row.op != "slot_free" or not self.expects(thread, "slot free"):
+                if row.op not in OWN or not self.expects(thread, OWN[row.op]):
                     STARTS[row.op](self, thread, row)
             self.begin(thread, row)
         elif thread.lost:
@@ -149,6 +151,8 @@ class Replay(Comparison):
         self.found.setdefault(row.line, "agrees")
         if row.op == "free":
             self.compare_free(row, *value)
+        elif row.op == "z3fold_release":
+            self.placement.compare_row(row, value)
         else:
             self.compare(row, "offset", row.cells["offset"], thread.offset if event == "submit" else value)
 
@@ -164,7 +168,9 @@ class Replay(Comparison):
             result = result if isinstance(result, int) else 0
         if name == "lookup" and row.op == "writeback":
             self.compare_label(row)
-        if value:
+        if name in PLACING:
+            self.placement.compare_point(row, name, value, result)
+        elif value:
             self.compare(row, name, int(value, 16 if name == "pagefree" else 10), result)
 
     # -- driving the model ---------------------------------------------------------------------
@@ -176,6 +182,8 @@ class Replay(Comparison):
             return
         if event in ("begin", "end"):
             name = f"{event} {subject}"
+            if subject == "compact_page":
+                value = self.placement.saw(event, subject, value)
             if name in FUNCTION_EVENTS:
                 thread.done.append((name, value))
         elif event == "free":
@@ -183,6 +191,8 @@ class Replay(Comparison):
             where = self.placement.where(handle) if length else None
             entry = (length, where, subject.offset, self.machine.zswap.pool.zpool.pages)
             thread.done.append(("free", entry))
+            if length:
+                self.placement.freed(handle)
         elif event == "slot free":
             thread.done.append((event, value))
         elif event in NESTED.values():
@@ -190,7 +200,13 @@ class Replay(Comparison):
                 thread.done.append((event, value))
         elif event == "malloced":
             thread.handle = value
+            if not isinstance(value, int):
+                self.placement.allocated(value)
             self.note(thread, event, value)
+        elif event == "release":
+            thread.done.append((event, self.placement.saw(event, subject, value)))
+        elif event in PLACING or event == "page isolate":
+            self.note(thread, event, self.placement.saw(event, subject, value))
         elif event == "pagefree":
             self.note(thread, event, self.placement.page_freed(value))
         else:
@@ -353,6 +369,11 @@ class Replay(Comparison):
             self.disagree(row, "the worker runs, but the model has not queued it")
         self.feed(thread, row, "shrink_worker")
 
+    def compaction(self, thread: Thread, row: Row) -> None:
+        """A kworker does what the backend left to it; when is not decided by the model."""
+        if self.machine.zswap.pool.zpool.pending:
+            self.feed(thread, row, "kworker")
+
     def begin_swapoff(self, thread: Thread, row: Row) -> None:
         self.swapoff = True
         self.compare_counters(row, "counters_workload_exit")
@@ -386,7 +407,9 @@ STARTS: dict[str, Callable[[Replay, Thread, Row], None]] = {
     "swapout": Replay.swapout, "swapin": Replay.swapin, "slot_give": Replay.slot_give, "slot_free": Replay.slot_free,
     "worker": Replay.worker, "invalidate_area": Replay.invalidate_area,
     "swapcache_add": Replay.swapcache_add, "swapcache_del": Replay.swapcache_del, "swapoff": Replay.begin_swapoff,
+    "z3fold_compact": Replay.compaction,
 }  # fmt: skip
+OWN = {"slot_free": "slot free", "z3fold_compact": "begin compact_page"}  # may be part of what a thread is doing
 FUNCTION_EVENTS = {f"{event} {name}" for event in ("begin", "end") for name in FUNCTIONS.values()}
 FUNCTION_EVENTS.discard("end invalidate_area")
 

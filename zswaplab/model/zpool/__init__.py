@@ -5,11 +5,12 @@ from __future__ import annotations
 from ..stages import Stage
 from ..steps import Hook
 from .interface import Handle, Zpool
+from .z3fold import Z3fold
 from .zbud import Zbud
 
 __all__ = ["ZPOOLS", "Handle", "Zpool", "make_zpool"]
 
-ZPOOLS: dict[str, type[Zpool]] = {"zbud": Zbud}
+ZPOOLS: dict[str, type[Zpool]] = {"zbud": Zbud, "z3fold": Z3fold}
 
 
 def make_zpool(name: str, hook: Hook, stage: Stage) -> Zpool:

@@ -1,0 +1,303 @@
+"""z3fold: at most three objects a page, or one too long to share; what is freed is closed up by compaction.
+
+Models mm/z3fold.c as of Linux 6.1 to 6.5; reclaim was removed by patch 3 of the series (e774a7bc7f0a).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from ..errors import EAGAIN, EINVAL, ENOSPC
+from ..stages import Stage
+from ..steps import UNLOCKED, Hook, Kernel, kernel
+from .interface import Evict, Handle, Zpool
+from .z3fold_page import CHUNK, CHUNKS, HEADER, PAGE_CHUNKS, Listed, Z3foldHandle, Z3foldPage
+
+PAGE_SIZE = 4096  # bytes
+MAX_SHARED = PAGE_SIZE - HEADER * CHUNK - CHUNK  # bytes: a longer object has a page alone, without a header
+BIG_GAP = 3  # chunks for which sliding the middle object is worth it
+RETRIES = 8  # pages that one reclaim tries
+
+
+class Z3fold(Zpool):
+    """The z3fold backend, as on one CPU.
+
+    `unbuddied[f]` lists the pages that have room for another object and f chunks in their largest hole;
+    `pending` the pages that wait for a kworker to compact them, while `defers` is true; `lru`, while z3fold
+    can evict, all pages, the least recently allocated into first. `numbered` has all pages.
+    """
+
+    name = "z3fold"
+    unit = CHUNK
+    header_units = HEADER
+    defers = True  # compaction of a listed page is left to a kworker
+
+    def __init__(self, hook: Hook, stage: Stage) -> None:
+        super().__init__(hook, stage)
+        # one list more than are searched: an emptied page that waits for compaction may come there
+        self.unbuddied: list[Listed] = [{} for _ in range(CHUNKS + 1)]
+        self.lru: OrderedDict[Z3foldPage, None] = OrderedDict()
+        self.numbered: dict[int, Z3foldPage] = {}
+        self.next_number = 0
+
+    def malloc(self, size: int) -> Handle | int:
+        """Best fit among listed pages, newest page of a list first, else a new page (`z3fold_alloc`).
+
+        `size` in bytes, 1 to 4096; -EINVAL below, -ENOSPC above. Over 3904 it takes a page of its own.
+        """
+        if size <= 0:
+            return -EINVAL
+        if size > PAGE_SIZE:
+            return -ENOSPC
+        stage = self.stage
+        if size > MAX_SHARED:
+            page = self.new_page(headless=True)
+            handle = page.first = Z3foldHandle(size, page, "first")
+        else:
+            chunks = (size + CHUNK - 1) // CHUNK
+            page = self.take_listed(chunks) or self.new_page(headless=False)
+            place = page.free_place(chunks)
+            handle = Z3foldHandle(size, page, place)
+            page.put(handle, place, chunks)
+            self.relist(page)
+        if stage.evicts("z3fold"):
+            self.lru[page] = None
+            self.lru.move_to_end(page)
+        if self.hook.observer:
+            self.hook.observer("page", page, "lru")
+        return handle
+
+    def take_listed(self, chunks: int) -> Z3foldPage | None:
+        """Take a page with room off its list; one that waits for compaction only loses its place (`__z3fold_alloc`)."""
+        found = None
+        for pages in self.unbuddied[chunks:CHUNKS]:
+            while pages and found is None:
+                page = pages.popitem()[0]
+                page.listed = None
+                found = None if page.queued else page
+            if found:
+                break
+        if self.hook.observer:
+            self.hook.observer("pick", found, None)
+        return found
+
+    def new_page(self, headless: bool) -> Z3foldPage:
+        page = self.numbered[self.next_number] = Z3foldPage(self.next_number, headless)
+        self.next_number += 1
+        self.pages += 1
+        return page
+
+    def relist(self, page: Z3foldPage) -> None:
+        """Put a page at the head of the list of its free chunks; one with three objects is on none."""
+        if self.hook.observer:
+            self.hook.observer("list", page, None)
+        if page.first is None or page.middle is None or page.last is None:
+            page.listed = self.unbuddied[page.free_chunks]
+            page.listed[page] = None
+
+    def unlist(self, page: Z3foldPage) -> None:
+        if page.listed is not None:
+            del page.listed[page]
+            page.listed = None
+
+    def free(self, handle: Handle) -> None:
+        """Forget one object (`z3fold_free`): give its page back if that was the last, else have it compacted.
+
+        At once if the page is on no list, else by a kworker; a page with compaction queued stays until then. A
+        page under reclaim is left to the reclaimer.
+        """
+        page = handle.page
+        if page.headless:
+            if not page.claimed:
+                page.first = None
+                self.free_page(page)
+            return
+        page.forget(handle)
+        page.foreign -= handle.home is not page  # type: ignore[attr-defined]
+        if self.hook.observer:
+            self.hook.observer("page", page, None)
+        if page.queued or page.claimed:
+            return
+        if page.empty:
+            self.release(page)
+        elif page.listed is None or not self.defers:
+            self.compact_page(page)
+        else:
+            page.queued = True
+            self.pending.append(page)
+
+    def release(self, page: Z3foldPage) -> None:
+        """Give a page back whose last object is gone (`__release_z3fold_page`)."""
+        if self.hook.observer:
+            self.hook.observer("release", page, None)
+        self.unlist(page)
+        self.free_page(page)
+
+    def free_page(self, page: Z3foldPage) -> None:
+        stage = self.stage
+        if stage.evicts("z3fold"):
+            self.lru.pop(page, None)
+        del self.numbered[page.number]
+        self.pages -= 1
+        if self.hook.observer:
+            self.hook.observer("pagefree", page, page.number)
+
+    # -- compaction ------------------------------------------------------------------------------
+
+    @kernel("compact_page_work")
+    def work(self) -> Kernel:
+        """A kworker compacts the page that has waited longest."""
+        yield UNLOCKED
+        page = self.pending.popleft()
+        page.queued = False
+        self.compact_page(page)
+
+    def compact_page(self, page: Z3foldPage) -> None:
+        """Move a lone object away, else close the gap beside the middle one (`do_compact_page`)."""
+        if self.hook.observer:
+            self.hook.observer("begin", "compact_page", (page,))
+        self.unlist(page)
+        moved = None
+        if page.empty and not page.claimed:
+            self.release(page)
+        elif not page.claimed:
+            moved = self.move_lone_object(page)
+            if not moved:
+                self.slide_middle(page)
+                self.relist(page)
+        if self.hook.observer:
+            self.hook.observer("page", page, None)
+            self.hook.observer("end", "compact_page", moved)
+
+    def move_lone_object(self, page: Z3foldPage) -> Z3foldHandle | None:
+        """Move a page's only object to another page and give this one back (`compact_single_buddy`).
+
+        Not if the object is itself foreign here: an object moves once. None if nothing was moved.
+        """
+        handle = page.lone
+        if handle is None or page.foreign:
+            return None
+        chunks = page.first_chunks + page.middle_chunks + page.last_chunks
+        target = self.take_listed(chunks)
+        if target:
+            page.forget(handle)
+            target.put(handle, target.free_place(chunks), chunks)
+            target.foreign += 1
+            self.relist(target)
+        if self.hook.observer:
+            self.hook.observer("move", handle, target)
+            self.hook.observer("page", target or page, None)
+        if target is None:
+            return None
+        self.release(page)
+        return handle
+
+    def slide_middle(self, page: Z3foldPage) -> None:
+        """Close the gap between the middle object and its only neighbour; alone it becomes the first object
+        (`z3fold_compact_page`)."""
+        if page.middle is None or (page.first and page.last):
+            return
+        end = PAGE_CHUNKS - page.last_chunks - page.middle_chunks
+        if page.last:
+            start, gap = end, end - page.start_middle
+        else:
+            start = page.first_chunks + HEADER
+            gap = page.start_middle - start
+        alone = page.first is None and page.last is None
+        if not alone and gap < BIG_GAP:
+            return
+        if self.hook.observer:
+            self.hook.observer("slide", page, start)
+        page.start_middle = start
+        if alone:
+            page.renumber()
+
+    # -- reclaim ---------------------------------------------------------------------------------
+
+    def shrink(self, evict: Evict) -> Kernel:
+        """Evict all objects of the least recently used page without foreign ones, trying up to 8 pages
+        (`z3fold_reclaim_page`).
+
+        0 when a page was given back, -EINVAL when there is none, -EAGAIN after 8 failures or if all have foreign ones.
+        """
+        if not self.lru:
+            return -EINVAL
+        tries = 0
+        while tries < RETRIES:
+            page = self.isolate_page()
+            if page is None:
+                break
+            middle, first, last = page.middle, page.first, page.last
+            failed = 0
+            if middle:
+                failed = yield from evict(middle)
+            if first and not failed:
+                failed = yield from evict(first)
+            if last and not failed:
+                failed = yield from evict(last)
+            if self.put_back(page, failed):
+                return 0
+            tries += 1
+        return -EAGAIN
+
+    def isolate_page(self) -> Z3foldPage | None:
+        """Take the least recently used page without foreign objects off both lists and claim it."""
+        page = next((page for page in self.lru if not page.foreign), None)
+        if page is None:
+            return None
+        del self.lru[page]
+        self.unlist(page)
+        page.claimed = True
+        if self.hook.observer:
+            self.hook.observer("page isolate", page, None)
+        return page
+
+    def put_back(self, page: Z3foldPage, failed: int) -> bool:
+        """End a page's reclaim: give it back if it can be and say so, else make it the newest.
+
+        An emptied page for which compaction is queued is kept for that.
+        """
+        page.claimed = False
+        if page.headless and not failed:
+            page.first = None
+            self.free_page(page)
+            return True
+        if page.empty and not page.queued:
+            self.release(page)
+            return True
+        self.lru[page] = None
+        if not page.headless:
+            self.relist(page)
+        if self.hook.observer:
+            self.hook.observer("page", page, "lru")
+        return False
+
+    # -- looking at it ---------------------------------------------------------------------------
+
+    def address(self, handle: Handle) -> int:
+        page: Z3foldPage = handle.page
+        return next(CHUNK * begin for one, begin, _ in page.objects() if one is handle)
+
+    def layout(self) -> dict[int, list[tuple[Handle, int, int]]]:
+        return {page.number: page.objects() for page in self.numbered.values()}
+
+    def check(self) -> None:
+        pages = list(self.numbered.values())
+        assert self.pages == len(pages), f"{self.pages} pages counted: {self!r}"
+        listed = [page for page in pages if not page.claimed] if self.stage.evicts("z3fold") else []
+        assert set(self.lru) == set(listed), f"the LRU lists {list(self.lru)}: {self!r}"
+        assert list(self.pending) == list(dict.fromkeys(self.pending)), f"queued twice: {self!r}"
+        assert set(self.pending) == {page for page in pages if page.queued}, f"wrongly queued: {self!r}"
+        for free, some in enumerate(self.unbuddied):
+            for page in some:
+                assert page.listed is some, f"{page} does not know its list: {self!r}"
+                assert page.free_chunks == free or page.queued, f"{page} is listed under {free} free chunks: {self!r}"
+        for page in pages:
+            assert page.listed is None or page in page.listed, f"{page} is not on its list: {self!r}"
+            wrong = page.wrong()
+            assert not wrong, f"{page}: {wrong}: {self!r}"
+
+    def __repr__(self) -> str:
+        lists = {free: list(pages) for free, pages in enumerate(self.unbuddied) if pages}
+        pages, waiting = list(self.lru or self.numbered.values()), list(self.pending)
+        return f"<z3fold: {self.pages} pages, newest last {pages}, unbuddied {lists}, to compact {waiting}>"
