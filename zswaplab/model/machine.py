@@ -117,6 +117,7 @@ class Machine:
             run(self.unuse(page))
         run(self.swap.flush_slots())
         run(self.zswap.invalidate_area(0))
+        self.settle()
 
     def settle(self) -> None:
         """What the kernel does as soon as the CPU is free: IO completes, whatever is queued for a kworker runs."""
@@ -228,7 +229,9 @@ class Machine:
     def kworker(self) -> Kernel:
         """What a backend left to a kworker, one piece of it, else the shrink worker."""
         waiting = [pool.zpool for pool in self.zswap.pools if pool.zpool.pending]
-        return waiting[-1].work() if waiting else self.worker()
+        if waiting:
+            return waiting[-1].work()
+        return self.worker()
 
     def drop_slot(self, page: int) -> Kernel:
         """The page's owner needs its slot no more (`free_swap_and_cache`)."""

@@ -140,12 +140,15 @@ class Shrinker(Limits):
         stage = self.stage
         if stage.writeback_finds:
             yield MAP
+            handle.mapped += 1
             type, offset = handle.header  # type: ignore[misc]
             if not stage.maps_once:
                 yield UNMAP
+                handle.mapped -= 1
             failed = yield from self.find_and_write(self.trees[type], offset, handle)
             if stage.maps_once:
                 yield UNMAP
+                handle.mapped -= 1
         else:
             assert entry is not None
             tree = self.trees[entry.type]
@@ -182,11 +185,13 @@ class Shrinker(Limits):
         yield tree.lock.release
         if not stage.maps_once:
             yield MAP
+            handle.mapped += 1
         data = handle.data
         yield DECOMPRESS
         frame.data = entry.pool.compressor.decompress(data)
         if not stage.maps_once:
             yield UNMAP
+            handle.mapped -= 1
         yield SUBMIT
         swap.write(offset, frame)
         if self.hook.observer:

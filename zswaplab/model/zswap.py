@@ -91,10 +91,12 @@ class Zswap(Shrinker):
             self.pool_put(pool)
             return handle
         yield MAP
+        handle.mapped += 1
         if pool.header_bytes:
             handle.header = (entry.type, entry.offset)
         handle.data = data
         yield UNMAP
+        handle.mapped -= 1
         entry.length, entry.pool, entry.handle = len(data), pool, handle
         return 0
 
@@ -111,10 +113,12 @@ class Zswap(Shrinker):
             frame.data = fill(entry.value)
         else:
             yield MAP
-            data = entry.handle.data
+            handle = entry.handle
+            handle.mapped += 1
             yield DECOMPRESS
-            frame.data = entry.pool.compressor.decompress(data)
+            frame.data = entry.pool.compressor.decompress(handle.data)
             yield UNMAP
+            handle.mapped -= 1
         yield tree.lock.acquire
         yield from self.load_end(tree, entry, frame)
         yield tree.lock.release

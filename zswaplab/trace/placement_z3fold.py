@@ -142,7 +142,8 @@ class Z3foldPlacement:
 
     def written_back(self, row: Row, handle: Handle) -> None:
         """Reclaim makes words of its own for all objects of a page; the patch that ends it gives the handle itself."""
-        compare, recorded, value = self.comparison.compare, int(row.cells["handle"], 16), int(row.cells["hval"], 16)
+        recorded, value = int(row.cells["handle"], 16), int(row.cells["hval"], 16)
+        compare = self.comparison.compare
         if handle.page.headless:
             compare(row, "handle", recorded, self.address(self.word(handle)))
             if handle.header:  # the page begins with it, and the handle points to its second byte

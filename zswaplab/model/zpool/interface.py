@@ -16,15 +16,17 @@ Evict = Callable[["Handle"], Kernel]  # the backend asks zswap to write one obje
 class Handle:
     """One object in a backend page: its `size` in bytes, the `page` and the `place` in it, and its content.
 
-    `header` is the (swap type, offset) that zswap writes before the data up to patch 6, else None.
+    `mapped`: how many have it mapped now; then it must not be moved. `header` is the (swap type, offset) that
+    zswap writes before the data up to patch 6, else None.
     """
 
-    __slots__ = ("size", "page", "place", "header", "data")
+    __slots__ = ("size", "page", "place", "mapped", "header", "data")
 
     def __init__(self, size: int, page: Any, place: str) -> None:
         self.size = size
         self.page = page
         self.place = place
+        self.mapped = 0
         self.header: tuple[int, int] | None = None
         self.data: Any = None
 

@@ -9,7 +9,7 @@ from collections import OrderedDict
 
 from ..errors import EAGAIN, EINVAL, ENOSPC
 from ..stages import Stage
-from ..steps import UNLOCKED, Hook, Kernel, kernel
+from ..steps import UNLOCKED, Hook, Kernel, kernel, run
 from .interface import Evict, Handle, Zpool
 from .z3fold_page import CHUNK, CHUNKS, HEADER, PAGE_CHUNKS, Listed, Z3foldHandle, Z3foldPage
 
@@ -110,7 +110,7 @@ class Z3fold(Zpool):
         if page.headless:
             if not page.claimed:
                 page.first = None
-                self.free_page(page)
+                run(self.give_back(page))
             return
         page.forget(handle)
         page.foreign -= handle.home is not page  # type: ignore[attr-defined]
@@ -119,28 +119,29 @@ class Z3fold(Zpool):
         if page.queued or page.claimed:
             return
         if page.empty:
-            self.release(page)
+            run(self.release(page))
         elif page.listed is None or not self.defers:
-            self.compact_page(page)
+            run(self.compact_page(page))
         else:
             page.queued = True
             self.pending.append(page)
 
-    def release(self, page: Z3foldPage) -> None:
+    def release(self, page: Z3foldPage) -> Kernel:
         """Give a page back whose last object is gone (`__release_z3fold_page`)."""
         if self.hook.observer:
             self.hook.observer("release", page, None)
         self.unlist(page)
-        self.free_page(page)
+        yield from self.give_back(page)
 
-    def free_page(self, page: Z3foldPage) -> None:
+    def give_back(self, page: Z3foldPage) -> Kernel:
         stage = self.stage
         if stage.evicts("z3fold"):
             self.lru.pop(page, None)
         del self.numbered[page.number]
-        self.pages -= 1
         if self.hook.observer:
             self.hook.observer("pagefree", page, page.number)
+        yield UNLOCKED  # others see it counted until here
+        self.pages -= 1
 
     # -- compaction ------------------------------------------------------------------------------
 
@@ -150,33 +151,33 @@ class Z3fold(Zpool):
         yield UNLOCKED
         page = self.pending.popleft()
         page.queued = False
-        self.compact_page(page)
+        yield from self.compact_page(page)
 
-    def compact_page(self, page: Z3foldPage) -> None:
-        """Move a lone object away, else close the gap beside the middle one (`do_compact_page`)."""
-        if self.hook.observer:
-            self.hook.observer("begin", "compact_page", (page,))
+    @kernel("do_compact_page")
+    def compact_page(self, page: Z3foldPage) -> Kernel:
+        """Move a lone object away, else close the gap beside the middle one; an empty page is given back.
+
+        A page under reclaim is left to the reclaimer.
+        """
         self.unlist(page)
-        moved = None
-        if page.empty and not page.claimed:
-            self.release(page)
-        elif not page.claimed:
-            moved = self.move_lone_object(page)
-            if not moved:
-                self.slide_middle(page)
-                self.relist(page)
-        if self.hook.observer:
-            self.hook.observer("page", page, None)
-            self.hook.observer("end", "compact_page", moved)
+        if page.claimed:
+            return
+        if page.empty or self.move_lone_object(page):
+            yield from self.release(page)
+        else:
+            self.slide_middle(page)
+            self.relist(page)
+            if self.hook.observer:
+                self.hook.observer("page", page, None)
 
-    def move_lone_object(self, page: Z3foldPage) -> Z3foldHandle | None:
-        """Move a page's only object to another page and give this one back (`compact_single_buddy`).
+    def move_lone_object(self, page: Z3foldPage) -> bool:
+        """Move a page's only object to another page, if there is room (`compact_single_buddy`).
 
-        Not if the object is itself foreign here: an object moves once. None if nothing was moved.
+        Not if the object is itself foreign here (an object moves once), nor while it is mapped.
         """
         handle = page.lone
-        if handle is None or page.foreign:
-            return None
+        if handle is None or page.foreign or handle.mapped:
+            return False
         chunks = page.first_chunks + page.middle_chunks + page.last_chunks
         target = self.take_listed(chunks)
         if target:
@@ -187,15 +188,12 @@ class Z3fold(Zpool):
         if self.hook.observer:
             self.hook.observer("move", handle, target)
             self.hook.observer("page", target or page, None)
-        if target is None:
-            return None
-        self.release(page)
-        return handle
+        return target is not None
 
     def slide_middle(self, page: Z3foldPage) -> None:
         """Close the gap between the middle object and its only neighbour; alone it becomes the first object
         (`z3fold_compact_page`)."""
-        if page.middle is None or (page.first and page.last):
+        if page.middle is None or page.middle.mapped or (page.first and page.last):
             return
         end = PAGE_CHUNKS - page.last_chunks - page.middle_chunks
         if page.last:
@@ -235,8 +233,15 @@ class Z3fold(Zpool):
                 failed = yield from evict(first)
             if last and not failed:
                 failed = yield from evict(last)
-            if self.put_back(page, failed):
+            page.claimed = False
+            if page.headless and not failed:
+                page.first = None
+                yield from self.give_back(page)
                 return 0
+            if page.empty and not page.queued:
+                yield from self.release(page)
+                return 0
+            self.put_back(page)
             tries += 1
         return -EAGAIN
 
@@ -252,25 +257,13 @@ class Z3fold(Zpool):
             self.hook.observer("page isolate", page, None)
         return page
 
-    def put_back(self, page: Z3foldPage, failed: int) -> bool:
-        """End a page's reclaim: give it back if it can be and say so, else make it the newest.
-
-        An emptied page for which compaction is queued is kept for that.
-        """
-        page.claimed = False
-        if page.headless and not failed:
-            page.first = None
-            self.free_page(page)
-            return True
-        if page.empty and not page.queued:
-            self.release(page)
-            return True
+    def put_back(self, page: Z3foldPage) -> None:
+        """A page that reclaim could not empty, or for which compaction is queued, is the newest now."""
         self.lru[page] = None
         if not page.headless:
             self.relist(page)
         if self.hook.observer:
             self.hook.observer("page", page, "lru")
-        return False
 
     # -- looking at it ---------------------------------------------------------------------------
 
