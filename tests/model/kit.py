@@ -110,5 +110,5 @@ def until(operation: Kernel, kind: str) -> None:
     raise AssertionError(f"no step {kind!r} any more")
 
 
-LONGEST = {"zbud": 3968, "z3fold": 4096}  # bytes that a backend can be asked for
+LONGEST = {"zbud": 3968, "z3fold": 4096, "zsmalloc": 4096}  # bytes that a backend can be asked for
 TOO_LONG = page_of(4042)  # compressed it fits into a page, and is too long for a backend that needs a header

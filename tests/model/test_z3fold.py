@@ -49,7 +49,7 @@ def where(handle: Handle) -> tuple[int, str]:
 
 def free_lists(z3fold: Z3fold) -> dict[int, list[int]]:
     """Free chunks -> numbers of the pages listed there, oldest first."""
-    return {free: [page.number for page in pages] for free, pages in enumerate(z3fold.unbuddied) if pages}
+    return {free: [page.number for page in pages] for free, pages in enumerate(z3fold.unbuddied.of(0)) if pages}
 
 
 def drawn(z3fold: Z3fold) -> dict[int, list[tuple[str, int, int]]]:
@@ -129,6 +129,18 @@ def test_a_page_is_given_back_with_its_last_object() -> None:
     assert z3fold.pages == 1
     z3fold.drop(c, b, d)
     assert (z3fold.pages, free_lists(z3fold)) == (0, {})
+
+
+def test_another_cpus_page_is_taken_only_if_the_hole_is_exactly_as_long() -> None:
+    z3fold = Tried()
+    z3fold.store(2000, 1000)  # 14 chunks are left
+    z3fold.hook.cpu = 1
+    handles = [z3fold.malloc(13 * 64), z3fold.malloc(14 * 64), z3fold.malloc(14 * 64)]
+    z3fold.check()
+    assert [where(handle) for handle in handles] == [(1, "first"), (1, "last"), (1, "middle")]
+    z3fold.hook.cpu = 2
+    assert [where(z3fold.malloc(14 * 64)) for _ in range(2)] == [(0, "middle"), (2, "first")]
+    z3fold.check()
 
 
 # -- compaction --------------------------------------------------------------------------------------
@@ -609,13 +621,13 @@ def spoil_foreign(z3fold: Z3fold) -> None:
 
 
 def spoil_lists(z3fold: Z3fold) -> None:
-    z3fold.unlist(z3fold.numbered[1])
+    z3fold.unbuddied.remove(z3fold.numbered[1])
 
 
 def spoil_free_chunks(z3fold: Z3fold) -> None:
     page = z3fold.numbered[1]
-    z3fold.unlist(page)
-    page.listed = z3fold.unbuddied[5]
+    z3fold.unbuddied.remove(page)
+    page.listed = z3fold.unbuddied.of(0)[5]
     page.listed[page] = None
 
 

@@ -78,8 +78,10 @@ class Shrinker(Limits):
         handle = entry.handle
         if stage.header:
             yield MAP
-            type, offset = handle.header
+            mapped = pool.zpool.map(handle)
+            type, offset = mapped.header
             yield UNMAP
+            pool.zpool.unmap(handle)
         else:
             type, offset = entry.type, entry.offset
         yield pool.lru_lock.release  # from here others may free the entry
@@ -101,7 +103,10 @@ class Shrinker(Limits):
         if stage.writeback_finds:
             failed = yield from self.writeback_entry(pool, handle)
         else:
-            failed = yield from self.writeback_entry(pool, handle, entry)
+            slot = entry.type, entry.offset
+            if stage.header:
+                slot = mapped.header  # no longer mapped: something else may lie there by now
+            failed = yield from self.writeback_entry(pool, handle, entry, slot)
         yield tree.lock.acquire
         if failed:
             yield pool.lru_lock.acquire
@@ -130,29 +135,30 @@ class Shrinker(Limits):
             yield from self.entry_put(tree, entry)
 
     @kernel("zswap_writeback_entry")
-    def writeback_entry(self, pool: Pool, handle: Handle, entry: Entry | None = None) -> Kernel:
+    def writeback_entry(
+        self, pool: Pool, handle: Handle, entry: Entry | None = None, slot: tuple[int, int] | None = None
+    ) -> Kernel:
         """Write one entry to its slot of the swap device: 0, -EEXIST, -ENOMEM.
 
         Up to patch 5 it is given the handle alone, finds the entry by the header, and drops the tree's
         reference when done; 0 also if the entry was invalidated meanwhile. From patch 6 on the caller
-        holds the entry and does all that.
+        holds the entry and does all that; `slot` is what the caller's header says.
         """
         stage = self.stage
         if stage.writeback_finds:
             yield MAP
-            handle.mapped += 1
-            type, offset = handle.header  # type: ignore[misc]
+            type, offset = pool.zpool.map(handle).header
             if not stage.maps_once:
                 yield UNMAP
-                handle.mapped -= 1
+                pool.zpool.unmap(handle)
             failed = yield from self.find_and_write(self.trees[type], offset, handle)
             if stage.maps_once:
                 yield UNMAP
-                handle.mapped -= 1
+                pool.zpool.unmap(handle)
         else:
-            assert entry is not None
+            assert entry is not None and slot is not None
             tree = self.trees[entry.type]
-            failed = yield from self.write_out(tree, entry, entry.offset, handle)
+            failed = yield from self.write_out(tree, entry, slot, handle)
         return failed
 
     def find_and_write(self, tree: Tree, offset: int, handle: Handle) -> Kernel:
@@ -162,7 +168,7 @@ class Shrinker(Limits):
         yield tree.lock.release
         if entry is None:
             return 0
-        failed = yield from self.write_out(tree, entry, offset, handle)
+        failed = yield from self.write_out(tree, entry, (tree.type, offset), handle)
         yield tree.lock.acquire
         yield from self.entry_put(tree, entry)
         if not failed and tree.search(offset) is entry:
@@ -170,28 +176,26 @@ class Shrinker(Limits):
         yield tree.lock.release
         return failed
 
-    def write_out(self, tree: Tree, entry: Entry, offset: int, handle: Handle) -> Kernel:
+    def write_out(self, tree: Tree, entry: Entry, slot: tuple[int, int], handle: Handle) -> Kernel:
         """The middle of a writeback: secure the slot's swap-cache page, check, decompress, submit."""
         stage = self.stage
-        swap = self.swaps[tree.type]
+        type, offset = slot
+        swap = self.swaps[type]
         frame = yield from swap.get_swap_cache_page(offset)
         if isinstance(frame, int):
             return frame
         yield tree.lock.acquire
-        if tree.search(offset) is not entry:  # the slot was recycled before we had its page
+        if tree.search(entry.offset) is not entry:  # the slot was recycled before we had its page
             yield tree.lock.release
             swap.delete_from_cache(offset)
             return -ENOMEM
         yield tree.lock.release
-        if not stage.maps_once:
-            yield MAP
-            handle.mapped += 1
-        data = handle.data
-        yield DECOMPRESS
-        frame.data = entry.pool.compressor.decompress(data)
-        if not stage.maps_once:
-            yield UNMAP
-            handle.mapped -= 1
+        if stage.maps_once:
+            yield DECOMPRESS
+            frame.data = entry.pool.compressor.decompress(handle.data)
+        else:
+            page = yield from self.decompress_object(entry.pool, handle)
+            frame.data = page
         yield SUBMIT
         swap.write(offset, frame)
         if self.hook.observer:
@@ -199,3 +203,17 @@ class Shrinker(Limits):
         yield UNLOCKED
         self.counters.written_back_pages += 1
         return 0
+
+    def decompress_object(self, pool: Pool, handle: Handle) -> Kernel:
+        """The page of an object. While zsmalloc has it mapped nobody may sleep: then its bytes are copied first."""
+        yield MAP
+        data = pool.zpool.map(handle).data
+        if not pool.zpool.sleep_mapped:
+            yield UNMAP
+            pool.zpool.unmap(handle)
+        yield DECOMPRESS
+        page = pool.compressor.decompress(data)
+        if pool.zpool.sleep_mapped:
+            yield UNMAP
+            pool.zpool.unmap(handle)
+        return page

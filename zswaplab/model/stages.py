@@ -32,6 +32,7 @@ class Stage:
     and it `maps_once`: the object stays mapped all the while. `until_accept`: the worker shrinks until
     zswap can accept, and a store that waits for that kicks it. `invalidate_once`: a second invalidation
     of an entry does nothing. `load_end` and `reclaim_end`: in which order a load and a reclaim end.
+    `chain`: pages of zsmalloc's longest zspage.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Stage:
     until_accept: bool = True
     reclaim_end: str = "put"
     invalidate_once: bool = False
+    chain: int = 8
 
     def evicts(self, zpool: str) -> bool:
         """Whether that backend can reclaim by itself (`zpool_evictable`)."""
@@ -70,8 +72,8 @@ class Stage:
 
 ALL = frozenset({"zbud", "z3fold", "zsmalloc"})
 NONE: frozenset[str] = frozenset()
-V6_1 = Stage("v6.1", "Linux 6.1", "v6.1", ALL - {"zsmalloc"}, maps_once=True, until_accept=False)
-V6_4 = replace(V6_1, id="v6.4", title="Linux 6.4", commit="v6.4", evictable=ALL, maps_once=False)
+V6_1 = Stage("v6.1", "Linux 6.1", "v6.1", ALL - {"zsmalloc"}, maps_once=True, until_accept=False, chain=4)
+V6_4 = replace(V6_1, id="v6.4", title="Linux 6.4", commit="v6.4", evictable=ALL, maps_once=False, chain=8)
 BASE = replace(
     V6_4, id="base", title="just before the series", until_accept=True,
     commit="b9c91c43412f2e07a5287dfe7027acdd8fb0b1ef",

@@ -51,12 +51,18 @@ CALL, RETURN = Step("call"), Step("return")  # only while observed: a kernel fun
 
 
 class Hook:
-    """The one place where an observer hangs; all structures of a machine share it."""
+    """The one place where an observer hangs; all structures of a machine share it.
 
-    __slots__ = ("observer",)
+    `cpu` is the CPU that runs now: a driver of several says so. `buffers` has what each CPU's zsmalloc
+    copies objects to.
+    """
+
+    __slots__ = ("observer", "cpu", "buffers")
 
     def __init__(self) -> None:
         self.observer: Observer | None = None
+        self.cpu = 0
+        self.buffers: dict[int, Any] = {}
 
 
 class Hooked(Protocol):

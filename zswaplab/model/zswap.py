@@ -11,7 +11,7 @@ from .compressors import RecordedPage, fill, same_filled
 from .entry import Entry
 from .errors import EINVAL, ENODEV, ENOMEM, ENOSPC, Bug
 from .shrink import Shrinker
-from .steps import COMPRESS, DECOMPRESS, MALLOC, MAP, UNLOCKED, UNMAP, Kernel, kernel
+from .steps import COMPRESS, MALLOC, MAP, UNLOCKED, UNMAP, Kernel, kernel
 from .swap import Frame
 from .tree import Tree
 
@@ -91,12 +91,12 @@ class Zswap(Shrinker):
             self.pool_put(pool)
             return handle
         yield MAP
-        handle.mapped += 1
         if pool.header_bytes:
             handle.header = (entry.type, entry.offset)
         handle.data = data
+        pool.zpool.map(handle)  # for what else lay where it is mapped
         yield UNMAP
-        handle.mapped -= 1
+        pool.zpool.unmap(handle)
         entry.length, entry.pool, entry.handle = len(data), pool, handle
         return 0
 
@@ -112,13 +112,8 @@ class Zswap(Shrinker):
         if entry.length == 0:
             frame.data = fill(entry.value)
         else:
-            yield MAP
-            handle = entry.handle
-            handle.mapped += 1
-            yield DECOMPRESS
-            frame.data = entry.pool.compressor.decompress(handle.data)
-            yield UNMAP
-            handle.mapped -= 1
+            page = yield from self.decompress_object(entry.pool, entry.handle)
+            frame.data = page
         yield tree.lock.acquire
         yield from self.load_end(tree, entry, frame)
         yield tree.lock.release

@@ -10,8 +10,14 @@ from ..model.machine import Machine
 from ..model.steps import Kernel
 from ..model.swap import Frame
 from ..model.zpool import Handle
-from .placement import PLACEMENTS
+from .placement import Placement, ZbudPlacement
 from .read import Recording, Row
+from .z3fold import Z3foldPlacement
+from .zsmalloc import ZsmallocPlacement
+
+PLACEMENTS: dict[str, type[Placement]] = {
+    "zbud": ZbudPlacement, "z3fold": Z3foldPlacement, "zsmalloc": ZsmallocPlacement,
+}  # fmt: skip
 
 COUNTERS = {
     "stored_pages": "stored_pages", "same_filled": "same_filled_pages", "limit_hit": "pool_limit_hit",
@@ -97,11 +103,12 @@ class Comparison:
         if row.op == "writeback":
             self.compare_writeback(thread, row, *arguments)
 
-    def compare_writeback(self, thread: Thread, row: Row, pool: Any, handle: Handle, entry: Any = None) -> None:
-        header = handle.header
+    def compare_writeback(
+        self, thread: Thread, row: Row, pool: Any, handle: Handle, entry: Any = None, slot: Any = None
+    ) -> None:
         if "handle" in row.cells:
             self.placement.written_back(row, handle)
-        thread.offset = header[1] if header else entry.offset
+        thread.offset = (slot or handle.header)[1]
         self.compare(row, "offset", row.cells.get("offset"), thread.offset)
 
     def compare_end(self, thread: Thread, row: Row, result: Any) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..model.zpool import Handle
-from .placement_z3fold import Z3foldPlacement
 from .read import Row
 
 if TYPE_CHECKING:
@@ -34,6 +33,9 @@ class Placement(Protocol):
 
     def where(self, handle: Handle) -> int | None:
         """What a `handle` cell must say of that object; None if that is not known."""
+
+    def took(self, row: Row, recorded: int, page: Any) -> None:
+        """A place in `page` is taken, and the `object` point says in which; only zsmalloc's recordings have it."""
 
     def page_freed(self, number: int) -> int | None:
         """The backend gives a page back: what its `pagefree` point must say; None if that is not known."""
@@ -69,8 +71,8 @@ class ZbudPlacement(Placement):
         zpool = self.comparison.machine.zswap.pool.zpool
         return self.addresses.get(handle.page.number, 0) + zpool.address(handle)
 
+    def took(self, row: Row, recorded: int, page: Any) -> None:
+        self.comparison.disagree(row, "zbud has no such point", recorded)
+
     def page_freed(self, number: int) -> int | None:
         return self.addresses.pop(number, None)
-
-
-PLACEMENTS: dict[str, type[Placement]] = {"zbud": ZbudPlacement, "z3fold": Z3foldPlacement}

@@ -9,7 +9,8 @@ did to the swap cache, and when the worker ran.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from heapq import heappop, heappush
 from typing import Any
 
 from ..model.compressors import RecordedPage
@@ -19,7 +20,7 @@ from ..model.swap import Frame
 from .compare import Comparison, Thread
 from .older import SwapLayer
 from .program import OUTSIDE, Input, call
-from .read import Recording, Row
+from .read import ADDRESSES, Recording, Row
 from .variants import machine_for
 
 FUNCTIONS = {  # row of the recording -> function of the model
@@ -34,7 +35,7 @@ PLACING = {"pick", "list", "move", "slide"}  # points inside a backend that says
 STEPS = {"malloc", "map", "unmap", "lookup", "submit"}  # steps of the model that a recording has points for
 POINTS = {
     "full", "accept", "malloc", "malloced", "map", "unmap", "insert", "update", "find", "search", "put", "erase",
-    "zfree", "zfreed", "pagefree", "lookup", "looked", "cached", "submitted", *PLACING,
+    "zfree", "zfreed", "object", "pagefree", "lookup", "looked", "cached", "submitted", *PLACING,
 }  # fmt: skip
 PROBES = {"rsca": "lookup", "malloc_out": "malloced"}  # where a probe is not called like its point
 
@@ -62,6 +63,7 @@ class Replay(Comparison):
         self.program: list[Input] = []
         self.threads: dict[int, Thread] = {}
         self.current: Thread | None = None
+        self.latest, self.position = recording.rows[0], 0  # the event that is being taken
         self.effects = 0
         self.swapoff = False  # it has begun
         self.set_aside: set[int] = set()  # slots that swapoff took back from the slot cache, never used
@@ -77,10 +79,22 @@ class Replay(Comparison):
 
         `progress` is told now and then how many events are done, of how many.
         """
+        try:
+            for row in self.rows_done(progress):
+                if stop_at is not None and self.problems and row.seq <= stop_at:
+                    return self
+            self.finish()
+        except Fault as fault:
+            self.disagree(self.latest, f"the model's kernel faults: {fault}")
+        return self
+
+    def rows_done(self, progress: Callable[[int, int], None] | None) -> Iterator[Row]:
+        """Take every event; yields the row of each once it is taken."""
         previous: Thread | None = None
-        queue = events(self.recording)
-        for count, (_, row, name, value) in enumerate(queue):
+        rows = len(self.recording.rows)
+        for count, (position, row, name, value) in enumerate(events(self.recording)):
             thread = self.threads.get(row.tid) or self.threads.setdefault(row.tid, Thread(row.tid))
+            self.latest, self.position = row, position
             if previous is not thread:
                 if previous is not None:
                     self.interrupt(previous)
@@ -90,15 +104,9 @@ class Replay(Comparison):
             except Disagreement as problem:
                 self.disagree(row, str(problem), *problem.args[1:])
                 self.abandon(thread)
-            except Fault as fault:
-                self.disagree(row, f"the model's kernel faults: {fault}", None, None)
-                return self
-            if stop_at is not None and self.problems and row.seq <= stop_at:
-                return self
             if progress and count % 4096 == 0:
-                progress(count, len(queue))
-        self.finish()
-        return self
+                progress(row.line, rows + 2)
+            yield row
 
     def finish(self) -> None:
         """After the last row: nothing may be left to do, and the counters must be the kernel's last ones."""
@@ -168,10 +176,12 @@ class Replay(Comparison):
             result = result if isinstance(result, int) else 0
         if name == "lookup" and row.op == "writeback":
             self.compare_label(row)
-        if name in PLACING:
+        if name == "object":
+            self.placement.took(row, int(value, 16), result)
+        elif name in PLACING:
             self.placement.compare_point(row, name, value, result)
         elif value:
-            self.compare(row, name, int(value, 16 if name == "pagefree" else 10), result)
+            self.compare(row, name, int(value, 16 if name in ADDRESSES else 10), result)
 
     # -- driving the model ---------------------------------------------------------------------
 
@@ -203,6 +213,8 @@ class Replay(Comparison):
             if not isinstance(value, int):
                 self.placement.allocated(value)
             self.note(thread, event, value)
+        elif event == "object":
+            self.note(thread, event, subject)
         elif event == "release":
             thread.done.append((event, self.placement.saw(event, subject, value)))
         elif event in PLACING or event == "page isolate":
@@ -414,16 +426,21 @@ FUNCTION_EVENTS = {f"{event} {name}" for event in ("begin", "end") for name in F
 FUNCTION_EVENTS.discard("end invalidate_area")
 
 
-def events(recording: Recording) -> list[tuple[int, Row, str, str]]:
+def events(recording: Recording) -> Iterator[tuple[int, Row, str, str]]:
     """Every begin, point and end of the recording as (position, row, name, value), in their order."""
-    found: list[tuple[int, int, Row, str, str]] = []
+    coming: list[tuple[int, int, int, Row, str, str]] = []  # a heap: what lies ahead of the rows that have begun
     for index, row in enumerate(recording.rows):
-        found.append((row.seq, index, row, "begin", ""))
-        found.extend((position, index, row, name, value) for position, name, value in row.points)
+        while coming and coming[0][0] <= row.seq:
+            position, *_, earlier, name, value = heappop(coming)
+            yield position, earlier, name, value
+        yield row.seq, row, "begin", ""
+        for number, (position, name, value) in enumerate(row.points):
+            heappush(coming, (position, index, number, row, name, value))
         if row.seq_end > row.seq:
-            found.append((row.seq_end, index, row, "end", ""))
-    found.sort(key=lambda event: event[0])
-    return [(position, row, name, value) for position, _, row, name, value in found]
+            heappush(coming, (row.seq_end, index, len(coming), row, "end", ""))
+    while coming:
+        position, *_, earlier, name, value = heappop(coming)
+        yield position, earlier, name, value
 
 
 def vocabulary(recording: Recording) -> set[str]:

@@ -13,22 +13,28 @@ from ..steps import Hook, Kernel
 Evict = Callable[["Handle"], Kernel]  # the backend asks zswap to write one object back
 
 
-class Handle:
-    """One object in a backend page: its `size` in bytes, the `page` and the `place` in it, and its content.
-
-    `mapped`: how many have it mapped now; then it must not be moved. `header` is the (swap type, offset) that
-    zswap writes before the data up to patch 6, else None.
+class Mapped:
+    """Bytes that can be reached: `header`, the (swap type, offset) that zswap writes before the data up to
+    patch 6, else None, and `data`.
     """
 
-    __slots__ = ("size", "page", "place", "mapped", "header", "data")
+    __slots__ = ("header", "data")
 
-    def __init__(self, size: int, page: Any, place: str) -> None:
+    def __init__(self) -> None:
+        self.header: Any = None
+        self.data: Any = None
+
+
+class Handle(Mapped):
+    """One object in a backend page: its `size` in bytes, the `page` and the `place` in it, and its content."""
+
+    __slots__ = ("size", "page", "place")
+
+    def __init__(self, size: int, page: Any, place: Any) -> None:
+        super().__init__()
         self.size = size
         self.page = page
         self.place = place
-        self.mapped = 0
-        self.header: tuple[int, int] | None = None
-        self.data: Any = None
 
     def __repr__(self) -> str:
         return f"<{self.size} bytes in page {self.page.number}, {self.place}>"
@@ -41,11 +47,14 @@ class Zpool(ABC):
     A backend's lock is innermost and nobody waits while holding it, so its functions are plain
     functions here; only reclaim, which calls back into zswap, is a generator, and what a kworker does later:
     `pending` is what waits for one, oldest first (in most backends nothing ever does).
+    `sleep_mapped` says whether a thread may sleep while an object is mapped (`zpool_can_sleep_mapped`).
     """
 
     name: str
     unit: int  # bytes of one chunk
+    page_units = 64  # chunks of the largest page
     header_units: int  # chunks of a page that hold no objects
+    sleep_mapped = True
 
     def __init__(self, hook: Hook, stage: Stage) -> None:
         self.hook = hook
@@ -60,6 +69,13 @@ class Zpool(ABC):
     @abstractmethod
     def free(self, handle: Handle) -> None:
         """Give an object's room back (`zpool_free`)."""
+
+    def map(self, handle: Handle) -> Mapped:
+        """Where an object's bytes can be reached (`zpool_map_handle`): here where they are."""
+        return handle
+
+    def unmap(self, handle: Handle) -> None:  # noqa: B027
+        """Its bytes are done with (`zpool_unmap_handle`)."""
 
     @abstractmethod
     def shrink(self, evict: Evict) -> Kernel:

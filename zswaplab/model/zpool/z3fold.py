@@ -11,7 +11,7 @@ from ..errors import EAGAIN, EINVAL, ENOSPC
 from ..stages import Stage
 from ..steps import UNLOCKED, Hook, Kernel, kernel, run
 from .interface import Evict, Handle, Zpool
-from .z3fold_page import CHUNK, CHUNKS, HEADER, PAGE_CHUNKS, Listed, Z3foldHandle, Z3foldPage
+from .z3fold_page import CHUNK, HEADER, PAGE_CHUNKS, Unbuddied, Z3foldHandle, Z3foldPage
 
 PAGE_SIZE = 4096  # bytes
 MAX_SHARED = PAGE_SIZE - HEADER * CHUNK - CHUNK  # bytes: a longer object has a page alone, without a header
@@ -20,11 +20,11 @@ RETRIES = 8  # pages that one reclaim tries
 
 
 class Z3fold(Zpool):
-    """The z3fold backend, as on one CPU.
+    """The z3fold backend.
 
-    `unbuddied[f]` lists the pages that have room for another object and f chunks in their largest hole;
-    `pending` the pages that wait for a kworker to compact them, while `defers` is true; `lru`, while z3fold
-    can evict, all pages, the least recently allocated into first. `numbered` has all pages.
+    `unbuddied` lists the pages with room for another object; `pending` those that wait for a kworker to compact
+    them, while `defers` is true; `lru`, while z3fold can evict, all pages, the least recently allocated into
+    first. `numbered` has all pages.
     """
 
     name = "z3fold"
@@ -34,8 +34,7 @@ class Z3fold(Zpool):
 
     def __init__(self, hook: Hook, stage: Stage) -> None:
         super().__init__(hook, stage)
-        # one list more than are searched: an emptied page that waits for compaction may come there
-        self.unbuddied: list[Listed] = [{} for _ in range(CHUNKS + 1)]
+        self.unbuddied = Unbuddied()
         self.lru: OrderedDict[Z3foldPage, None] = OrderedDict()
         self.numbered: dict[int, Z3foldPage] = {}
         self.next_number = 0
@@ -68,18 +67,11 @@ class Z3fold(Zpool):
         return handle
 
     def take_listed(self, chunks: int) -> Z3foldPage | None:
-        """Take a page with room off its list; one that waits for compaction only loses its place (`__z3fold_alloc`)."""
-        found = None
-        for pages in self.unbuddied[chunks:CHUNKS]:
-            while pages and found is None:
-                page = pages.popitem()[0]
-                page.listed = None
-                found = None if page.queued else page
-            if found:
-                break
+        """Take a page with room off its list (`__z3fold_alloc`)."""
+        page = self.unbuddied.take(chunks, self.hook.cpu)
         if self.hook.observer:
-            self.hook.observer("pick", found, None)
-        return found
+            self.hook.observer("pick", page, None)
+        return page
 
     def new_page(self, headless: bool) -> Z3foldPage:
         page = self.numbered[self.next_number] = Z3foldPage(self.next_number, headless)
@@ -92,13 +84,7 @@ class Z3fold(Zpool):
         if self.hook.observer:
             self.hook.observer("list", page, None)
         if page.first is None or page.middle is None or page.last is None:
-            page.listed = self.unbuddied[page.free_chunks]
-            page.listed[page] = None
-
-    def unlist(self, page: Z3foldPage) -> None:
-        if page.listed is not None:
-            del page.listed[page]
-            page.listed = None
+            self.unbuddied.add(page, self.hook.cpu)
 
     def free(self, handle: Handle) -> None:
         """Forget one object (`z3fold_free`): give its page back if that was the last, else have it compacted.
@@ -126,11 +112,18 @@ class Z3fold(Zpool):
             page.queued = True
             self.pending.append(page)
 
+    def map(self, handle: Handle) -> Handle:
+        handle.mapped += 1  # type: ignore[attr-defined]
+        return handle
+
+    def unmap(self, handle: Handle) -> None:
+        handle.mapped -= 1  # type: ignore[attr-defined]
+
     def release(self, page: Z3foldPage) -> Kernel:
         """Give a page back whose last object is gone (`__release_z3fold_page`)."""
         if self.hook.observer:
             self.hook.observer("release", page, None)
-        self.unlist(page)
+        self.unbuddied.remove(page)
         yield from self.give_back(page)
 
     def give_back(self, page: Z3foldPage) -> Kernel:
@@ -159,7 +152,7 @@ class Z3fold(Zpool):
 
         A page under reclaim is left to the reclaimer.
         """
-        self.unlist(page)
+        self.unbuddied.remove(page)
         if page.claimed:
             return
         if page.empty or self.move_lone_object(page):
@@ -251,7 +244,7 @@ class Z3fold(Zpool):
         if page is None:
             return None
         del self.lru[page]
-        self.unlist(page)
+        self.unbuddied.remove(page)
         page.claimed = True
         if self.hook.observer:
             self.hook.observer("page isolate", page, None)
@@ -281,16 +274,13 @@ class Z3fold(Zpool):
         assert set(self.lru) == set(listed), f"the LRU lists {list(self.lru)}: {self!r}"
         assert list(self.pending) == list(dict.fromkeys(self.pending)), f"queued twice: {self!r}"
         assert set(self.pending) == {page for page in pages if page.queued}, f"wrongly queued: {self!r}"
-        for free, some in enumerate(self.unbuddied):
-            for page in some:
-                assert page.listed is some, f"{page} does not know its list: {self!r}"
-                assert page.free_chunks == free or page.queued, f"{page} is listed under {free} free chunks: {self!r}"
+        wrong = self.unbuddied.wrong()
+        assert not wrong, f"{wrong}: {self!r}"
         for page in pages:
             assert page.listed is None or page in page.listed, f"{page} is not on its list: {self!r}"
             wrong = page.wrong()
             assert not wrong, f"{page}: {wrong}: {self!r}"
 
     def __repr__(self) -> str:
-        lists = {free: list(pages) for free, pages in enumerate(self.unbuddied) if pages}
         pages, waiting = list(self.lru or self.numbered.values()), list(self.pending)
-        return f"<z3fold: {self.pages} pages, newest last {pages}, unbuddied {lists}, to compact {waiting}>"
+        return f"<z3fold: {self.pages} pages, newest last {pages}, {self.unbuddied!r}, to compact {waiting}>"

@@ -1,4 +1,4 @@
-"""A page of z3fold: where in it its objects lie, and where the next one goes."""
+"""A page of z3fold: where in it its objects lie, and where the next one goes; and the lists of pages with room."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ Listed = dict["Z3foldPage", None]  # in order: the last inserted is the list's h
 
 
 class Z3foldHandle(Handle):
-    """One object; `home` is the page that it was allocated in: in any other it is foreign."""
+    """One object; `home` is the page that it was allocated in: in any other it is foreign. `mapped`: by how many."""
 
-    __slots__ = ("home",)
+    __slots__ = ("home", "mapped")
 
     def __init__(self, size: int, page: Z3foldPage, place: str) -> None:
         super().__init__(size, page, place)
         self.home = page
+        self.mapped = 0
 
 
 class Z3foldPage:
@@ -136,3 +137,60 @@ class Z3foldPage:
         marks = [name for name in ("headless", "queued", "claimed") if getattr(self, name)]
         held = f"first {self.first_chunks}, middle {self.middle_chunks} at {self.start_middle}, last {self.last_chunks}"
         return f"<z3fold page {self.number}: {', '.join([held, f'{self.foreign} foreign', *marks])}>"
+
+
+class Unbuddied:
+    """Each CPU's lists of the pages that have room for another object, by the chunks of their largest hole."""
+
+    def __init__(self) -> None:
+        self.cpus: dict[int, list[Listed]] = {}
+
+    def of(self, cpu: int) -> list[Listed]:
+        """A CPU's lists; there is one more than are searched, where an emptied page that must stay may come."""
+        lists = self.cpus.get(cpu)
+        return lists or self.cpus.setdefault(cpu, [{} for _ in range(CHUNKS + 1)])
+
+    def add(self, page: Z3foldPage, cpu: int) -> None:
+        page.listed = self.of(cpu)[page.free_chunks]
+        page.listed[page] = None
+
+    def remove(self, page: Z3foldPage) -> None:
+        if page.listed is not None:
+            del page.listed[page]
+            page.listed = None
+
+    def take(self, chunks: int, cpu: int) -> Z3foldPage | None:
+        """Take the page with the smallest hole off this CPU's lists, else off another's if the hole is no larger."""
+        for pages in self.of(cpu)[chunks:CHUNKS]:
+            while pages:
+                page = self.pop(pages)
+                if page:
+                    return page
+        for other in sorted(self.cpus):
+            pages = self.cpus[other][chunks]
+            page = self.pop(pages) if pages else None
+            if page:
+                return page
+        return None
+
+    def pop(self, pages: Listed) -> Z3foldPage | None:
+        """A list's head, off it; None if it waits for compaction and only loses its place."""
+        page = pages.popitem()[0]
+        page.listed = None
+        return None if page.queued else page
+
+    def wrong(self) -> str:
+        """What is wrong with them, or nothing."""
+        for lists in self.cpus.values():
+            for free, pages in enumerate(lists):
+                for page in pages:
+                    if page.listed is not pages:
+                        return f"{page} does not know its list"
+                    if page.free_chunks != free and not page.queued:
+                        return f"{page} is listed under {free} free chunks"
+        return ""
+
+    def __repr__(self) -> str:
+        named = {cpu: {free: list(pages) for free, pages in enumerate(lists) if pages}
+                 for cpu, lists in self.cpus.items()}  # fmt: skip
+        return f"<unbuddied: {named}>"

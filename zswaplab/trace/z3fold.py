@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..model.zpool import Handle
 from ..model.zpool.z3fold import Z3fold
+from .placement import Placement
 from .read import Row
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Slots:
 Place = tuple[int | Slots, int]  # an address that may not be known yet: of a page (by number) or slots, and more
 
 
-class Z3foldPlacement:
+class Z3foldPlacement(Placement):
     """Addresses of pages and of slots are learned where they first appear; all else about them is predicted."""
 
     def __init__(self, comparison: Comparison) -> None:
