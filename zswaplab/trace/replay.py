@@ -37,6 +37,7 @@ POINTS = {
     "full", "accept", "malloc", "malloced", "map", "unmap", "insert", "update", "find", "search", "put", "erase",
     "zfree", "zfreed", "object", "pagefree", "lookup", "looked", "cached", "submitted", *PLACING,
 }  # fmt: skip
+SLEEPS = {"compress", "decompress", "lookup", "submit", "read"}  # steps of the model at which a thread may sleep
 PROBES = {"rsca": "lookup", "malloc_out": "malloced"}  # where a probe is not called like its point
 
 
@@ -69,6 +70,7 @@ class Replay(Comparison):
         self.set_aside: set[int] = set()  # slots that swapoff took back from the slot cache, never used
         self.vocabulary = vocabulary(recording)
         self.lengths = page_lengths(recording)
+        self.preempts = preempts(recording)
         self.kinds = {row.op for row in recording.rows}
         self.older = None if "swapcache_add" in self.kinds else SwapLayer(self.machine.swap, self.outside)
 
@@ -245,6 +247,7 @@ class Replay(Comparison):
             return
         finally:
             self.current = None
+        thread.kind = step.kind
         thread.granting = step.kind == "acquire"
         thread.held -= step.kind == "release"
         thread.at_step = step is not CALL and step is not RETURN
@@ -271,6 +274,8 @@ class Replay(Comparison):
         """Another thread of the same CPU runs: so this one holds no spinlock, it cannot be preempted with one."""
         while thread.operation is not None and (thread.held or not (thread.rows or thread.done)):
             self.advance(thread)  # between two rows it goes on to the next thing that would be seen
+        while thread.operation is not None and not (self.preempts or thread.done or thread.kind in SLEEPS):
+            self.advance(thread)  # it gave the CPU up itself, and can do that only where it may sleep
         thread.interrupted = bool(thread.rows)
         if thread.rows:
             row = thread.rows[-1]
@@ -297,7 +302,7 @@ class Replay(Comparison):
 
     def state(self) -> tuple[Any, ...]:
         zswap = self.machine.zswap
-        return (zswap.reached_full, *(value for _, value in zswap.counters))
+        return (zswap.pool.zpool.pages, zswap.reached_full, *(value for _, value in zswap.counters))
 
     def feed(self, thread: Thread, row: Row, name: str, *arguments: Any) -> None:
         """Start an operation of the swap layer or the worker."""
@@ -321,7 +326,7 @@ class Replay(Comparison):
         thread.rows.clear()
         thread.lost = thread.interrupted = thread.paused = False
         thread.observed_steps = thread.steps = thread.interruptions = 0
-        thread.at_step = True
+        thread.at_step, thread.kind = True, ""
         thread.operation = operation
 
     def expects(self, thread: Thread, event: str) -> bool:
@@ -452,6 +457,12 @@ def vocabulary(recording: Recording) -> set[str]:
         return {name for row in recording.rows for _, name, _ in row.points} & POINTS
     names = {probe.split()[0].partition("/")[2].removeprefix("i_") for probe in probes}
     return {PROBES.get(name, name) for name in names} & POINTS
+
+
+def preempts(recording: Recording) -> bool:
+    """Whether that kernel takes the CPU from a thread in the middle of its code (/sys/kernel/debug/sched/preempt)."""
+    mode = str(recording.parameters.get("preempt", ""))
+    return "(none)" not in mode and "(voluntary)" not in mode
 
 
 def page_lengths(recording: Recording) -> dict[int, int | None]:
