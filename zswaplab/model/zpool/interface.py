@@ -74,7 +74,7 @@ class Zpool(ABC):
         """Where an object's bytes can be reached (`zpool_map_handle`): here where they are."""
         return handle
 
-    def unmap(self, handle: Handle) -> None:  # noqa: B027
+    def unmap_handle(self, handle: Handle) -> None:  # noqa: B027
         """Its bytes are done with (`zpool_unmap_handle`)."""
 
     @abstractmethod
