@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from zswaplab.model.compressors import fill
+from zswaplab.model.errors import EINVAL, ENOSPC
 from zswaplab.model.machine import Machine
 from zswaplab.model.stages import EXCLUSIVE_LOADS, STAGES, existed, make_stage
 from zswaplab.model.steps import Kernel
@@ -101,6 +102,11 @@ class Checked(Machine):
         """Whether this kernel keeps entries of this backend on zswap's LRU."""
         return self.stage.entry_lru and not self.zswap.pool.evictable
 
+    @property
+    def evicts(self) -> bool:
+        """Whether anything can be written back: in Linux 6.1 neither zsmalloc nor zswap knows how."""
+        return self.lists_entries or self.zswap.pool.evictable
+
 
 def until(operation: Kernel, kind: str) -> None:
     """Drive an operation up to its next step of that kind."""
@@ -110,5 +116,6 @@ def until(operation: Kernel, kind: str) -> None:
     raise AssertionError(f"no step {kind!r} any more")
 
 
-LONGEST = {"zbud": 3968, "z3fold": 4096, "zsmalloc": 4096}  # bytes that a backend can be asked for
-TOO_LONG = page_of(4042)  # compressed it fits into a page, and is too long for a backend that needs a header
+LONGEST = {"zbud": 3968, "z3fold": 4096, "zsmalloc": 4096}  # bytes that a backend takes, a header included
+TOO_LONG_SAYS = {"zbud": -ENOSPC, "z3fold": -ENOSPC, "zsmalloc": -EINVAL}
+TOO_LONG = page_of(4042)  # compressed it fits into a page, but not with a header

@@ -19,7 +19,21 @@ from zswaplab.model.errors import BadInput
 from zswaplab.model.machine import Machine
 from zswaplab.run.history import record
 from zswaplab.show.palette import OKABE_ITO
-from zswaplab.show.plots import COLOURS, INK, choose_lives, places_of, plot_lru, plot_size, png, save, show
+from zswaplab.show.plots import (
+    COLOURS,
+    INK,
+    choose_lives,
+    places_of,
+    plot_agreement,
+    plot_lru,
+    plot_size,
+    png,
+    save,
+    show,
+)
+from zswaplab.trace.altered import altered
+from zswaplab.trace.read import read
+from zswaplab.trace.shipped import find_run
 from zswaplab.trace.tables import Life, Replayed, replay
 from zswaplab.trace.workloads import revisit
 

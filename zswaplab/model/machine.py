@@ -102,7 +102,7 @@ class Machine:
             raise BadInput(f"exclusive_loads=True cannot be set at stage {self.stage.id}: build a Machine with 'v1'")
         now = self.zswap.pool
         zpool = parameters.pop("zpool", now.zpool.name)
-        compressor = parameters.pop("compressor", now.compressor.name)
+        compressor = parameters.pop("compressor", now.compressor)
         pair = zpool, getattr(compressor, "name", compressor)
         pools = [pool for pool in self.zswap.pools if (pool.zpool.name, pool.compressor.name) == pair]
         pool = pools[0] if pools else make_pool(self.stage, zpool, compressor, self.hook, self.evictable)

@@ -78,10 +78,10 @@ class Shrinker(Limits):
         handle = entry.handle
         if stage.header:
             yield MAP
-            mapped = pool.zpool.map(handle)
+            mapped = pool.zpool.map_handle(handle)
             type, offset = mapped.header
             yield UNMAP
-            pool.zpool.unmap(handle)
+            pool.zpool.unmap_handle(handle)
         else:
             type, offset = entry.type, entry.offset
         yield pool.lru_lock.release  # from here others may free the entry
@@ -147,14 +147,14 @@ class Shrinker(Limits):
         stage = self.stage
         if stage.writeback_finds:
             yield MAP
-            type, offset = pool.zpool.map(handle).header
+            type, offset = pool.zpool.map_handle(handle).header
             if not stage.maps_once:
                 yield UNMAP
-                pool.zpool.unmap(handle)
+                pool.zpool.unmap_handle(handle)
             failed = yield from self.find_and_write(self.trees[type], offset, handle)
             if stage.maps_once:
                 yield UNMAP
-                pool.zpool.unmap(handle)
+                pool.zpool.unmap_handle(handle)
         else:
             assert entry is not None and slot is not None
             tree = self.trees[entry.type]
@@ -207,13 +207,13 @@ class Shrinker(Limits):
     def decompress_object(self, pool: Pool, handle: Handle) -> Kernel:
         """The page of an object. While zsmalloc has it mapped nobody may sleep: then its bytes are copied first."""
         yield MAP
-        data = pool.zpool.map(handle).data
+        data = pool.zpool.map_handle(handle).data
         if not pool.zpool.sleep_mapped:
             yield UNMAP
-            pool.zpool.unmap(handle)
+            pool.zpool.unmap_handle(handle)
         yield DECOMPRESS
         page = pool.compressor.decompress(data)
         if pool.zpool.sleep_mapped:
             yield UNMAP
-            pool.zpool.unmap(handle)
+            pool.zpool.unmap_handle(handle)
         return page

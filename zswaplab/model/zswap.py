@@ -94,9 +94,9 @@ class Zswap(Shrinker):
         if pool.header_bytes:
             handle.header = (entry.type, entry.offset)
         handle.data = data
-        pool.zpool.map(handle)  # for what else lay where it is mapped
+        pool.zpool.map_handle(handle)  # for what else lay where it is mapped
         yield UNMAP
-        pool.zpool.unmap(handle)
+        pool.zpool.unmap_handle(handle)
         entry.length, entry.pool, entry.handle = len(data), pool, handle
         return 0
 

@@ -154,8 +154,9 @@ class Recorder:
             tags=[machine.stage.title, f"{pool.zpool.name}, {evicts}", f"exclusive loads {form}"],
             settings={
                 "limit": zswap.limit, "accept": zswap.accept_threshold, "backend": pool.zpool.name,
-                "page_units": 4096 // pool.zpool.unit, "header_units": pool.zpool.header_units,
-                "unit_bytes": pool.zpool.unit, "lru_of": "pages" if self.by_page else "entries", "cpus": 1,
+                "page_units": pool.zpool.page_units, "header_units": pool.zpool.header_units,
+                "unit_bytes": pool.zpool.unit, "units_of": {},
+                "lru_of": "pages" if self.by_page else "entries", "cpus": 1,
             },
             counters=dict(zswap.counters),
         )  # fmt: skip
@@ -281,6 +282,8 @@ class Recorder:
         layout = zpool.layout() if self.dirty_pages else {}
         for page in self.dirty_pages:
             held = layout.get(page.number)
+            if zpool.units_of(page) < zpool.page_units:
+                self.history.settings["units_of"][page.number] = zpool.units_of(page)
             objects = [[self.objects[handle], begin, units] for handle, begin, units in held or []]
             first.append(["page", page.number, objects if held is not None else None])
         self.changes[:0] = first

@@ -695,14 +695,15 @@ class Player {
   pageBox(number) {
     const name = `${this.run.backend} page ${number}`;
     return n("span", { class: this.marks(backendKey(number), "box", "wide"), "data-key": backendKey(number), title: name },
-      n("small", {}, name), this.bar(this.now.pages.get(number) ?? [], false));
+      n("small", {}, name), this.bar(number, this.now.pages.get(number) ?? [], false));
   }
 
-  /* A backend page with its objects, to scale. */
-  bar(objects, labelled = true) {
-    const { page_units: units, header_units: header, unit_bytes: bytes } = this.run;
+  /* A backend page with its objects, to scale; one that is shorter than the longest, as much shorter. */
+  bar(number, objects, labelled = true) {
+    const { page_units: longest, header_units: header, unit_bytes: bytes } = this.run;
+    const units = this.run.units_of?.[number] ?? longest;
     const part = (first, count) => `left:${(100 * first) / units}%;width:${(100 * count) / units}%;`;
-    return n("span", { class: "bar-of-objects" },
+    return n("span", { class: "bar-of-objects", style: units < longest && `width:${(100 * units) / longest}%` },
       header > 0 && n("span", { class: "header", style: part(0, header), title: `header, ${header * bytes} bytes` }),
       ...objects.map(([id, first, count]) => {
         const entry = this.entry(id);
@@ -724,7 +725,7 @@ class Player {
       const name = `${run.backend} page ${number}`;
       const key = backendKey(number);
       cells[now.slots.get(number)] = n("span", { title: name, class: this.marks(key, "cell"), "data-key": key },
-        n("small", {}, name), this.bar(objects));
+        n("small", {}, name), this.bar(number, objects));
     }
     arrange(this.pool, cells);
     this.pool.setAttribute("aria-label", `Pool: ${now.pages.size} pages of the backend, see the table`);

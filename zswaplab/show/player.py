@@ -3,7 +3,8 @@
 It draws a payload, a dict that can become JSON:
 
 * `title`, `tags`; `limit` and `accept` in pages: zswap is full above the one and accepts again below the
-  other; `backend`, and how its pages are divided: `page_units`, `header_units`, `unit_bytes`;
+  other; `backend`, and how its pages are divided: `page_units`, `header_units`, `unit_bytes`; `units_of`, which may
+  be missing, has the units of pages (by their number) that are shorter;
 * `lru_of`: "entries" (zswap's own LRU) or "pages" (the backend's); `cpus`; `counters` at the start;
 * `sources`: what the CPUs run, each with `function` and its `lines`, `kernel` (the name there) and `url`;
 * `steps`, each with `say` (a sentence, with **bold** words and `names`), `event` (or None), `operation` and

@@ -37,7 +37,7 @@ class Thread:
         self.operation: Kernel | None = None
         self.offset: int | None = None  # the slot it writes or reads
         self.observed_steps = self.steps = 0  # since it last began or was interrupted; begins and ends do not count
-        self.kind = ""  # of the step at which it stands
+        self.standing = ""  # the kind of step that it has come to
         self.at_step = True  # where it stands: not where a function begins or ends
         self.paused = False  # its operation was interrupted and has not ended since
         self.interruptions = 0

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .cpus import SeveralCpus
 from .read import Recording, Row, read, read_head
 from .replay import Replay
 from .shipped import find_run
@@ -72,7 +73,11 @@ class Verdict:
         if self.inferred:
             named = ", ".join(f"{row.op} at line {row.line}" for row in self.inferred[:8])
             lines.append(f"  order inferred: {named}{', …' if len(self.inferred) > 8 else ''}")
-        lines.append("" if self.agrees else "\n" + self.first_problem())
+        if not self.agrees:
+            columns = Counter(what if what.isidentifier() else "order of steps" for _, what, *_ in self.problems)
+            apart = ", ".join(f"{name} {count:,}" for name, count in columns.most_common())
+            lines += [f"  what disagrees: {apart}", "", self.first_problem()]
+        lines.append("")
         return "\n".join(lines)
 
     def first_problem(self) -> str:
@@ -209,9 +214,12 @@ def replay_in_order(
 ) -> Replay:
     """Replay a recording; where an interrupted operation's inner order was not recorded, find one that explains it.
 
+    With several CPUs this is done as it goes on, see `cpus`.
     An operation that another thread interrupts is taken to have done, before that, only what was seen. If
     that leads to a problem, it is let go on by a few steps first; such a choice stands for all later rows.
     """
+    if recording.parameters.get("cpus", 1) > 1:
+        return SeveralCpus(recording, stage).run(progress=progress)
     replay = Replay(recording, stage).run(progress=progress)
     while replay.problems:
         better = next(filter(None, (retry(replay, key) for key in suspects(replay))), None)

@@ -240,14 +240,14 @@ class Replay(Comparison):
         try:
             step: Step = next(thread.operation)
         except StopIteration:
-            thread.operation = None
+            thread.operation, thread.standing = None, ""
             thread.held, thread.granting = 0, False
             if thread.paused:
                 self.program.append(("finish", thread.tid, ()))
             return
         finally:
             self.current = None
-        thread.kind = step.kind
+        thread.standing = step.kind
         thread.granting = step.kind == "acquire"
         thread.held -= step.kind == "release"
         thread.at_step = step is not CALL and step is not RETURN
@@ -274,7 +274,7 @@ class Replay(Comparison):
         """Another thread of the same CPU runs: so this one holds no spinlock, it cannot be preempted with one."""
         while thread.operation is not None and (thread.held or not (thread.rows or thread.done)):
             self.advance(thread)  # between two rows it goes on to the next thing that would be seen
-        while thread.operation is not None and not (self.preempts or thread.done or thread.kind in SLEEPS):
+        while thread.operation is not None and not (self.preempts or thread.done or thread.standing in SLEEPS):
             self.advance(thread)  # it gave the CPU up itself, and can do that only where it may sleep
         thread.interrupted = bool(thread.rows)
         if thread.rows:
@@ -326,7 +326,7 @@ class Replay(Comparison):
         thread.rows.clear()
         thread.lost = thread.interrupted = thread.paused = False
         thread.observed_steps = thread.steps = thread.interruptions = 0
-        thread.at_step, thread.kind = True, ""
+        thread.at_step, thread.standing = True, ""
         thread.operation = operation
 
     def expects(self, thread: Thread, event: str) -> bool:

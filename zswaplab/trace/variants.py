@@ -14,6 +14,8 @@ SWITCHES = ("enabled", "same_filled_pages_enabled", "non_same_filled_pages_enabl
 # variant of the recording -> stage, form of exclusive loads, order at the end of a load (None: the stage's)
 VARIANTS: dict[str, tuple[str, str, str | None]] = {
     "6.1": ("v6.1", "off", None),
+    "6.4": ("v6.4", "off", None),
+    "6.5": ("v6.5", "fixed", None),
     "s644": ("v6.4", "off", None),
     "base": ("base", "off", None),
     **{f"p{number}": (f"rfc2-{number}", "off", None) for number in range(1, 8)},

@@ -70,11 +70,11 @@ class Zpool(ABC):
     def free(self, handle: Handle) -> None:
         """Give an object's room back (`zpool_free`)."""
 
-    def map(self, handle: Handle) -> Mapped:
+    def map_handle(self, handle: Handle) -> Mapped:
         """Where an object's bytes can be reached (`zpool_map_handle`): here where they are."""
         return handle
 
-    def unmap(self, handle: Handle) -> None:  # noqa: B027
+    def unmap_handle(self, handle: Handle) -> None:  # noqa: B027
         """Its bytes are done with (`zpool_unmap_handle`)."""
 
     @abstractmethod
@@ -93,6 +93,10 @@ class Zpool(ABC):
     @abstractmethod
     def layout(self) -> dict[int, list[tuple[Handle, int, int]]]:
         """Page number -> (object, first chunk, chunks) of each object in it, for pictures."""
+
+    def units_of(self, page: Any) -> int:
+        """Chunks of a page, those of its header included."""
+        return self.page_units
 
     @abstractmethod
     def check(self) -> None:

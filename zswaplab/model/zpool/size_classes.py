@@ -54,8 +54,6 @@ def pages_per_zspage(size: int, chain: int) -> int:
     lengths = range(1, chain + 1)
     if chain == 4:
         return max(lengths, key=lambda pages: pages * PAGE_SIZE // size * size * 100 // (pages * PAGE_SIZE))
-    if size & (size - 1) == 0:
-        return 1
     return min(lengths, key=lambda pages: pages * PAGE_SIZE % size)
 
 

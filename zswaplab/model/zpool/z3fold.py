@@ -111,11 +111,11 @@ class Z3fold(Zpool):
             page.queued = True
             self.pending.append(page)
 
-    def map(self, handle: Handle) -> Handle:
+    def map_handle(self, handle: Handle) -> Handle:
         handle.mapped += 1  # type: ignore[attr-defined]
         return handle
 
-    def unmap(self, handle: Handle) -> None:
+    def unmap_handle(self, handle: Handle) -> None:
         handle.mapped -= 1  # type: ignore[attr-defined]
 
     def release(self, page: Z3foldPage) -> Kernel:

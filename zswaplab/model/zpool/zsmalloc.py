@@ -62,7 +62,7 @@ class Zsmalloc(Zspages):
         else:
             self.free_zspage(zspage)
 
-    def map(self, handle: Handle) -> Mapped:
+    def map_handle(self, handle: Handle) -> Mapped:
         """An object within one page stays where it is; one that spans two is copied together (`zs_map_object`).
 
         The copy lies in a buffer that every CPU has one of, for all pools: the next such object takes it.
@@ -132,6 +132,9 @@ class Zsmalloc(Zspages):
         """(object, first chunk, chunks) in address order: a place is as large as its class."""
         chunks = zspage.size_class.size // self.unit
         return [(zspage.objects[index], index * chunks, chunks) for index in sorted(zspage.objects)]
+
+    def units_of(self, page: Zspage) -> int:
+        return page.size_class.pages * PAGE_SIZE // self.unit
 
     def check(self) -> None:
         zspages = self.numbered.values()
