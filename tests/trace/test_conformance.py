@@ -12,7 +12,7 @@ from zswaplab.trace.conform import conform
 SHARED = Path(os.environ.get("ZSWAPLAB_SHARED", Path(__file__).parents[3] / "shared")) / "recordings"
 INFERRED = {  # operations whose inner order was not recorded: as many as were found, no more
     "base-zbud-overflow": 1, "p1-zbud-overflow": 1, "p4-zbud-overflow": 1, "f65-zbud-mixed-on": 327,
-    "61-zbud-lzo-accept110": 7,
+    "base-z3fold-overflow": 1,
 }  # fmt: skip
 QUICK = (
     "base-zbud-exact", "base-zbud-exactsmall", "p1-zbud-exact", "p2-zbud-exact", "p4-zbud-exact",
@@ -23,6 +23,7 @@ QUICK = (
 SLOW = (
     "base-zbud-overflow", "p1-zbud-overflow", "p2-zbud-overflow", "p4-zbud-overflow", "p7-zbud-overflow",
     "s644-zbud-overflow", "f65-zbud-overflow-off", "f65-zbud-mixed-on", "61-zbud-lzo", "61-zbud-lzo-accept110",
+    "base-z3fold-overflow", "p3-z3fold-overflow", "61-z3fold-lzo-accept110",
 )  # fmt: skip
 
 
@@ -47,10 +48,11 @@ def test_no_operation_of_a_long_run_disagrees(run: str) -> None:
     agrees(run)
 
 
-def test_every_zbud_recording_of_the_series_is_here() -> None:
+@pytest.mark.parametrize("zpool", ["zbud", "z3fold"])
+def test_every_recording_of_the_series_is_here(zpool: str) -> None:
     if not SHARED.is_dir():
         pytest.skip("the recordings are not here")
-    found = {path.name for path in (SHARED / "patch-series").glob("*-zbud-*")}
+    found = {path.name for path in (SHARED / "patch-series").glob(f"*-{zpool}-*")}
     assert found <= {*QUICK, *SLOW}
 
 
