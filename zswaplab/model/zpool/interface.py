@@ -31,10 +31,10 @@ class Handle(Mapped):
     __slots__ = ("size", "page", "place")
 
     def __init__(self, size: int, page: Any, place: Any) -> None:
-        super().__init__()
         self.size = size
         self.page = page
         self.place = place
+        self.header = self.data = None
 
     def __repr__(self) -> str:
         return f"<{self.size} bytes in page {self.page.number}, {self.place}>"

@@ -20,17 +20,20 @@ LAST = (PAGE_SIZE - SMALLEST) // STEP  # index of the largest class
 class SizeClass:
     """Objects of up to `size` bytes, `objects` of them in a zspage of `pages` pages.
 
-    `lists` has its zspages by fullness group: emptier ones first, full ones last. A dict keeps a list in
-    order: the last inserted is its head.
+    `groups` says to which fullness group a zspage with so many objects belongs. `lists` has the zspages of
+    each group, `partial` those lists that have room, the fullest first. A dict keeps a list in order: the
+    last inserted is its head.
     """
 
-    __slots__ = ("size", "pages", "objects", "lists")
+    __slots__ = ("size", "pages", "objects", "groups", "lists", "partial")
 
-    def __init__(self, size: int, pages: int, groups: int) -> None:
+    def __init__(self, size: int, pages: int, chain: int) -> None:
         self.size = size
         self.pages = pages
         self.objects = pages * PAGE_SIZE // size
-        self.lists: list[dict[Zspage, None]] = [{} for _ in range(groups)]
+        self.groups = fullness_groups(self.objects, chain)
+        self.lists: list[dict[Zspage, None]] = [{} for _ in range(self.groups[-1] + 1)]
+        self.partial = self.lists[-2:0:-1]
 
     @property
     def huge(self) -> bool:
@@ -58,6 +61,17 @@ def pages_per_zspage(size: int, chain: int) -> int:
 
 
 @cache
+def fullness_groups(objects: int, chain: int) -> tuple[int, ...]:
+    """The group of a zspage with 0, 1, ... `objects` used (`get_fullness_group`): the first when empty, the last
+    when full. Between them with chains of 4 (Linux 6.1) are two, up to three quarters and over, else ten.
+    """
+    if chain == 4:
+        between = [1 if used <= 3 * objects // 4 else 2 for used in range(1, objects)]
+        return (0, *between, 3)
+    return (0, *(100 * used // objects // 10 + 1 for used in range(1, objects)), 11)
+
+
+@cache
 def geometry(chain: int) -> tuple[tuple[int, int], ...]:
     """(size, pages) for each class index. Sizes with as many objects in as many pages are one class, the largest."""
     found: list[tuple[int, int]] = []
@@ -73,7 +87,6 @@ def geometry(chain: int) -> tuple[tuple[int, int], ...]:
 
 
 def size_classes(chain: int) -> list[SizeClass]:
-    """The class of each index, with empty lists: four fullness groups with chains of 4, else twelve."""
-    groups = 4 if chain == 4 else 12
-    made = {shape: SizeClass(*shape, groups) for shape in geometry(chain)}
+    """The class of each index, its lists empty, with zspages of up to `chain` pages."""
+    made = {shape: SizeClass(*shape, chain) for shape in geometry(chain)}
     return [made[shape] for shape in geometry(chain)]

@@ -163,7 +163,8 @@ class Zsmalloc(Zspages):
             assert zspage.group is None, f"{zspage} is under reclaim and listed: {self!r}"
         else:
             assert zspage.objects and not zspage.deferred, f"{zspage} is empty, or has deferred handles: {self!r}"
-            assert zspage.group == self.group_of(zspage), f"{zspage} is in group {zspage.group}: {self!r}"
+            group = zspage.size_class.groups[len(zspage.objects)]
+            assert zspage.group == group, f"{zspage} is in group {zspage.group}: {self!r}"
             assert zspage in zspage.size_class.lists[zspage.group], f"{zspage} is on no list: {self!r}"
 
     def __repr__(self) -> str:

@@ -77,8 +77,7 @@ class Zspages(Zpool):
 
     def find_zspage(self, size_class: SizeClass) -> Zspage | None:
         """The head of the list of the fullest zspages that are not full (`find_get_zspage`)."""
-        for group in range(len(size_class.lists) - 2, 0, -1):
-            zspages = size_class.lists[group]
+        for zspages in size_class.partial:
             if zspages:
                 return head(zspages)
         return None
@@ -89,24 +88,9 @@ class Zspages(Zpool):
         self.pages += size_class.pages
         return zspage
 
-    def group_of(self, zspage: Zspage) -> int:
-        """Its fullness group: 0 for an empty one, the last for a full one (`get_fullness_group`)."""
-        stage = self.stage
-        used, objects = len(zspage.objects), zspage.size_class.objects
-        if used == 0:
-            return 0
-        if stage.chain == 4:
-            if used == objects:
-                return 3
-            return 1 if used <= 3 * objects // 4 else 2
-        else:
-            if used == objects:
-                return 11
-            return 100 * used // objects // 10 + 1
-
     def relist(self, zspage: Zspage) -> None:
         """List a zspage by its fullness, where that has changed (`fix_fullness_group`)."""
-        group = self.group_of(zspage)
+        group = zspage.size_class.groups[len(zspage.objects)]
         if group != zspage.group:
             self.remove_zspage(zspage)
             self.insert_zspage(zspage, group)
@@ -157,8 +141,8 @@ class Zspages(Zpool):
         room = sum(size_class.objects - len(zspage.objects) for zspage in zspages)
         target = None
         while room >= size_class.objects:
-            target = target or self.isolate(size_class, range(len(size_class.lists) - 2, 0, -1))
-            source = self.isolate(size_class, range(1, len(size_class.lists) - 1))
+            target = target or self.isolate(size_class.partial)
+            source = self.isolate(size_class.partial[::-1])
             if target and source:
                 self.move_objects(source, target)
             if source:
@@ -174,11 +158,11 @@ class Zspages(Zpool):
         if target:
             self.relist(target)
 
-    def isolate(self, size_class: SizeClass, groups: range) -> Zspage | None:
+    def isolate(self, lists: list[dict[Zspage, None]]) -> Zspage | None:
         """Take the head of the first list that has one (`isolate_src_zspage`, `isolate_dst_zspage`)."""
-        for group in groups:
-            if size_class.lists[group]:
-                zspage = head(size_class.lists[group])
+        for zspages in lists:
+            if zspages:
+                zspage = head(zspages)
                 self.remove_zspage(zspage)
                 return zspage
         return None
