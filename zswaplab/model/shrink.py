@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .entry import Entry
-from .errors import EAGAIN, EINVAL, ENOMEM
+from .errors import EAGAIN, EINVAL, ENOMEM, Uninitialised
 from .limits import Limits
 from .pools import Pool
 from .steps import DECOMPRESS, MAP, SUBMIT, UNLOCKED, UNMAP, Kernel, kernel
@@ -18,8 +18,17 @@ if TYPE_CHECKING:
 MAX_RECLAIM_RETRIES = 16  # failures after which one run of the worker gives up
 
 
+def read_header(handle: Handle) -> tuple[int, int]:
+    """The swap slot at the start of an object: a backend may offer one for eviction before its store wrote there."""
+    if handle.header is None:
+        raise Uninitialised("the header of an object is read before its store has written it")
+    return handle.header
+
+
 class Shrinker(Limits):
     """The half of `Zswap` that makes room; the other half is in zswap.py."""
+
+    max_reclaim_retries = MAX_RECLAIM_RETRIES
 
     if TYPE_CHECKING:  # what it uses of that other half
         entry_put: Callable[[Tree, Entry], Kernel]
@@ -37,7 +46,7 @@ class Shrinker(Limits):
                 yield UNLOCKED
                 self.counters.reject_reclaim_fail += 1
                 failures += 1
-                if failed != -EAGAIN or failures == MAX_RECLAIM_RETRIES:
+                if failed != -EAGAIN or failures == self.max_reclaim_retries:
                     break
             if stage.until_accept:
                 yield UNLOCKED
@@ -78,12 +87,12 @@ class Shrinker(Limits):
         handle = entry.handle
         if stage.header:
             yield MAP
-            type, offset = handle.header
+            type, offset = read_header(handle)
             yield UNMAP
         else:
             type, offset = entry.type, entry.offset
-        yield pool.lru_lock.release  # from here others may free the entry
         tree = self.trees[type]
+        yield pool.lru_lock.release  # from here others may free the entry
         yield tree.lock.acquire
         if stage.reclaim_finds:
             found = tree.find_get(offset)
@@ -140,7 +149,7 @@ class Shrinker(Limits):
         stage = self.stage
         if stage.writeback_finds:
             yield MAP
-            type, offset = handle.header  # type: ignore[misc]
+            type, offset = read_header(handle)
             if not stage.maps_once:
                 yield UNMAP
             failed = yield from self.find_and_write(self.trees[type], offset, handle)
@@ -177,7 +186,11 @@ class Shrinker(Limits):
         yield tree.lock.acquire
         if tree.search(offset) is not entry:  # the slot was recycled before we had its page
             yield tree.lock.release
-            swap.delete_from_cache(offset)
+            if stage.unlocks_recycled:
+                frame.lock.drop()
+            else:
+                swap.stranded += 1  # nobody will unlock the frame, nor give it back
+            yield from swap.uncache(offset)
             return -ENOMEM
         yield tree.lock.release
         if not stage.maps_once:
@@ -189,6 +202,7 @@ class Shrinker(Limits):
             yield UNMAP
         yield SUBMIT
         swap.write(offset, frame)
+        frame.lock.drop()
         if self.hook.observer:
             self.hook.observer("submitted", entry, self.counters.written_back_pages)
         yield UNLOCKED

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from types import CodeType, TracebackType
 from typing import Any
 
-from ..model.entry import Entry, FreedEntry
+from ..model.entry import Entry
 from ..model.errors import BadInput, Fault
+from ..model.freed import is_entry, is_freed
 from ..model.machine import Machine
 from ..model.stages import resolved
 from ..model.steps import CALL, RETURN, Kernel, Step
@@ -229,7 +230,7 @@ class Recorder:
 
     def observe(self, event: str, subject: Any, value: Any) -> None:
         self.events.append((event, subject, value))
-        if type(subject) in (Entry, FreedEntry):
+        if is_entry(subject):
             self.dirty[self.number(subject)] = None
         if event == "malloced" and not isinstance(value, int):
             self.objects[value] = self.number(subject)
@@ -305,7 +306,7 @@ class Recorder:
     def describe(self, number: int) -> dict[str, Any] | None:
         """An entry as the player shows it; None once it is freed."""
         entry: Any = self.entries[number]
-        if type(entry) is FreedEntry:
+        if is_freed(entry):
             return None
         fields = {"offset": entry.offset, "length": entry.length, "refcount": entry.refcount, "linked": entry.linked}
         return {"page": self.pages[number], **fields}

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+from ..freed import can_be_freed
 from ..stages import Stage
 from ..steps import Hook, Kernel
 
@@ -29,6 +30,9 @@ class Handle:
 
     def __repr__(self) -> str:
         return f"<{self.size} bytes in page {self.page.number}, {self.place}>"
+
+
+can_be_freed(Handle, "object of the backend", ("header", "data"))
 
 
 class Zpool(ABC):
