@@ -39,6 +39,8 @@ class Faults:
         frame = self.frames.setdefault(page, Frame())
         frame.data, frame.dirty = data, True
         self.written[page] = data
+        if self.hook.observer:
+            self.hook.observer("write", page, data)
 
     @kernel("handle_mm_fault")
     def read_fault(self, page: int) -> Kernel:

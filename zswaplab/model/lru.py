@@ -73,33 +73,39 @@ class Lru:
             self.hook.observer("lru move", entry, None)
 
     def link(self, entry: Entry) -> None:
-        """`__list_add` at the head."""
+        """Join an entry between the head and what was first (`__list_add`)."""
         first = self.next
-        if self.hook.list_debug and first.prev is not self:
-            self.hook.list_debug(f"list_add corruption. next->prev should be the list's head, but is {first.prev!r}")
+        if self.hook.list_debug and (wrong := self.wrong_to_add(first)):
+            self.hook.list_debug(wrong)
             return
         first.prev = entry
-        entry.next, entry.prev = first, self
+        entry.next = first
+        entry.prev = self
         self.next = entry
 
     def unlink(self, entry: Entry) -> None:
-        """Join an entry's neighbours (`__list_del_entry`), which reads prev first, then next."""
-        before, after = entry.prev, entry.next
-        if self.hook.list_debug and (wrong := self.broken(entry, before, after)):
-            self.hook.list_debug(f"list_del corruption, {wrong}")
+        """Join an entry's neighbours (`__list_del_entry`)."""
+        if self.hook.list_debug and (wrong := self.wrong_to_delete(entry)):
+            self.hook.list_debug(wrong)
             return
+        before, after = entry.prev, entry.next
         after.prev = before
         before.next = after
 
-    def broken(self, entry: Entry, before: Any, after: Any) -> str:
-        """What list debugging finds wrong with an entry's links, or nothing (`__list_del_entry_valid`)."""
-        if after is POISON_NEXT:
-            return f"{entry!r}->next is {POISON_NEXT!r}"
-        if before is POISON_PREV:
-            return f"{entry!r}->prev is {POISON_PREV!r}"
+    def wrong_to_add(self, first: Any) -> str:
+        """What list debugging says of the place where an entry is to go, or nothing (`__list_add_valid`)."""
+        back = first.prev
+        return "" if back is self else f"list_add corruption. next->prev should be the list's head, but is {back!r}"
+
+    def wrong_to_delete(self, entry: Entry) -> str:
+        """What list debugging says of an entry's links, or nothing (`__list_del_entry_valid`)."""
+        before, after = entry.prev, entry.next
+        for link, name, poison in ((after, "next", POISON_NEXT), (before, "prev", POISON_PREV)):
+            if link is poison:
+                return f"list_del corruption, {entry!r}->{name} is {poison!r}"
         if before.next is not entry:
-            return f"prev->next should be {entry!r}"
-        return f"next->prev should be {entry!r}" if after.prev is not entry else ""
+            return f"list_del corruption. prev->next should be {entry!r}"
+        return f"list_del corruption. next->prev should be {entry!r}" if after.prev is not entry else ""
 
     @property
     def tail(self) -> Entry | None:

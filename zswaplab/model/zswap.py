@@ -256,6 +256,8 @@ class Zswap(Shrinker):
         """zpool_free. What lies in a page that is being reclaimed is pinned: it stays readable until that ends."""
         pinned = getattr(handle.page, "under_reclaim", False)
         pool.zpool.free(handle)
+        if self.hook.observer:
+            self.hook.observer("object free", handle, pinned)
         if not pinned:
             poison(handle, self.hook)
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..model.errors import BadInput, Fault
 from ..model.machine import Machine
 from ..model.steps import CALL, RETURN, Kernel, Lock, Step
+from .lockdep import Lockdep
 
 NAMES = "abcdefghijklmnopqrstuvwxyz"
 
@@ -70,6 +72,7 @@ class Cpus:
         self.tasks = tasks_of(cpus)
         self.operations = [[machine.parse(text) for text in task] for task in self.tasks]
         self.check_pages()
+        self.lockdep: Lockdep | None = None
         self.begin()
 
     def check_pages(self) -> None:
@@ -87,6 +90,7 @@ class Cpus:
         self.pending: list[Step | None] = [None] * count
         self.done = [0] * count  # operations finished
         self.taken: list[int] = []
+        self.held: list[list[str]] = [[] for _ in self.tasks]  # classes of locks, in the order in which they were taken
 
     # -- what can run ------------------------------------------------------------------------------
 
@@ -136,15 +140,7 @@ class Cpus:
             start, numbers = self.operations[cpu][self.done[cpu]]
             operation = self.running[cpu] = start(*numbers)
         elif step is not None and step.lock is not None:
-            lock = step.lock
-            if step.kind == "acquire":
-                lock.holder = cpu
-                if self.hook.observer:
-                    self.hook.observer("lock", lock, cpu)
-            else:
-                lock.holder = None
-                if self.hook.observer:
-                    self.hook.observer("unlock", lock, cpu)
+            self.grant(cpu, step, step.lock)
         try:
             step = next(operation)
             while step is CALL or step is RETURN:
@@ -153,6 +149,24 @@ class Cpus:
         except StopIteration:
             self.running[cpu] = self.pending[cpu] = None
             self.done[cpu] += 1
+
+    def grant(self, cpu: int, step: Step, lock: Lock) -> None:
+        """A lock is taken, or dropped."""
+        held = self.held[cpu]
+        if step.kind == "acquire":
+            lock.holder = cpu
+            if self.lockdep and held and not self.lockdep.knows(held, lock.name):
+                stack = [f"{frame.f_code.co_name} ({Path(frame.f_code.co_filename).name}:{frame.f_lineno})"
+                         for frame in frames_of(self.running[cpu])]  # fmt: skip
+                if problem := self.lockdep.acquire(held, lock.name, f"CPU {NAMES[cpu]} ({self.task(cpu)})", stack[::-1]):
+                    raise problem
+            held.append(lock.name)
+        else:
+            lock.holder = None
+            if lock.name in held:
+                held.remove(lock.name)
+        if self.hook.observer:
+            self.hook.observer("lock" if step.kind == "acquire" else "unlock", lock, cpu)
 
     def follow(self, schedule: str) -> None:
         """Take every step of a schedule. Raises BadInput, saying how far it got, where it cannot be followed."""
@@ -195,3 +209,10 @@ class Cpus:
             where: Any = "finished" if self.finished(cpu) else f"blocked on the {lock}" if lock else f"at {step or 'start'}"
             lines.append(f"CPU {NAMES[cpu]} {'; '.join(task)!r}: {where}")
         return "\n".join([*lines, f"schedule so far: {packed(self.taken) or 'none'}"])
+
+
+def frames_of(operation: Any) -> Iterator[Any]:
+    """The frames of a driven generator and of those that it drives, outermost first."""
+    while operation is not None and operation.gi_frame is not None:
+        yield operation.gi_frame
+        operation = operation.gi_yieldfrom

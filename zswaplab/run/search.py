@@ -17,6 +17,7 @@ from ..model.errors import BadInput, DataLost, Fault
 from ..model.machine import Machine
 from ..model.steps import run
 from .cpus import Cpus, packed, tasks_of
+from .lockdep import Lockdep
 from .rules import replaced
 from .state import Checkpoint, Namer
 
@@ -49,20 +50,30 @@ class Case:
     functions: Functions = field(default_factory=dict)
     worker_failures: int = 2
 
-    def build(self) -> Machine:
+    def build(self, lockdep: Lockdep | None = None) -> Machine:
         """A machine on which everything has happened but what the CPUs do. Raises BadInput."""
+        machine = self.machine_only()
+        self.set_up(machine, lockdep)
+        return machine
+
+    def machine_only(self) -> Machine:
+        """The machine, on which nothing has happened."""
         machine = Machine(**{"swap_pages": 64, **self.machine})
         for pool in machine.zswap.pools:
             pool.compressor = Remembered(pool.compressor)
         machine.zswap.max_reclaim_retries = self.worker_failures
         if self.functions:
             machine.zswap.__class__ = replaced(type(machine.zswap), self.functions)
+        return machine
+
+    def set_up(self, machine: Machine, lockdep: Lockdep | None) -> None:
         for text in self.setup():
-            run(machine.operation(text))
+            cpus = Cpus(machine, [text])
+            cpus.lockdep = lockdep
+            cpus.run()
             machine.settle()
         if self.prepare:
             self.prepare(machine)
-        return machine
 
     def setup(self) -> list[str]:
         """`before`, or else: each page that is used is written, and paged out unless it is paged out first of all."""
@@ -169,8 +180,10 @@ class Search:
     def __init__(self, case: Case, *, merge: bool = True, every: bool = False, max_states: int = MAX_STATES) -> None:
         self.case = case
         self.merge, self.every, self.max_states = merge, every, max_states
-        self.machine = case.build()
+        lockdep = Lockdep()
+        self.machine = case.build(lockdep)
         self.cpus = Cpus(self.machine, case.cpus)
+        self.cpus.lockdep = lockdep
         self.checkpoint = Checkpoint(self.machine)
         self.namer = Namer()
         self.known: dict[bytes, int] = {}

@@ -7,7 +7,7 @@ locals. Objects are numbered as they are first met, so that it does not matter w
 from __future__ import annotations
 
 import marshal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import blake2b
 from operator import attrgetter
 from types import CodeType, FunctionType, MethodType
@@ -242,10 +242,3 @@ class Namer:
         self.out.append(self.codes.setdefault(function.__code__, len(self.codes)))
         for cell in function.__closure__ or ():
             self.add(cell.cell_contents)
-
-
-def frames_of(operation: Any) -> Iterator[Any]:
-    """The frames of a driven generator and of those that it drives, outermost first."""
-    while operation is not None and operation.gi_frame is not None:
-        yield operation.gi_frame
-        operation = operation.gi_yieldfrom
