@@ -90,7 +90,7 @@ class Cpus:
         self.pending: list[Step | None] = [None] * count
         self.done = [0] * count  # operations finished
         self.taken: list[int] = []
-        self.held: list[list[str]] = [[] for _ in self.tasks]  # classes of locks, in the order in which they were taken
+        self.held: list[list[Lock]] = [[] for _ in self.tasks]  # locks in the order in which they were taken
 
     # -- what can run ------------------------------------------------------------------------------
 
@@ -155,18 +155,24 @@ class Cpus:
         held = self.held[cpu]
         if step.kind == "acquire":
             lock.holder = cpu
-            if self.lockdep and held and not self.lockdep.knows(held, lock.name):
-                stack = [f"{frame.f_code.co_name} ({Path(frame.f_code.co_filename).name}:{frame.f_lineno})"
-                         for frame in frames_of(self.running[cpu])]  # fmt: skip
-                if problem := self.lockdep.acquire(held, lock.name, f"CPU {NAMES[cpu]} ({self.task(cpu)})", stack[::-1]):
-                    raise problem
-            held.append(lock.name)
+            held[:] = [other for other in held if other.holder == cpu]  # some are dropped without a step
+            if self.lockdep and held:
+                self.learn(cpu, [other.name for other in held], lock.name)
+            held.append(lock)
         else:
             lock.holder = None
-            if lock.name in held:
-                held.remove(lock.name)
+            held.remove(lock)
         if self.hook.observer:
             self.hook.observer("lock" if step.kind == "acquire" else "unlock", lock, cpu)
+
+    def learn(self, cpu: int, held: list[str], lock: str) -> None:
+        """Tell lockdep that a lock is taken with others held."""
+        assert self.lockdep
+        if not self.lockdep.knows(held, lock):
+            stack = [f"{frame.f_code.co_name} ({Path(frame.f_code.co_filename).name}:{frame.f_lineno})"
+                     for frame in frames_of(self.running[cpu])]  # fmt: skip
+            if problem := self.lockdep.acquire(held, lock, f"CPU {NAMES[cpu]} ({self.task(cpu)})", stack[::-1]):
+                raise problem
 
     def follow(self, schedule: str) -> None:
         """Take every step of a schedule. Raises BadInput, saying how far it got, where it cannot be followed."""

@@ -41,6 +41,7 @@ class Case:
     `machine` are the arguments of Machine; `before` operations that run one after the other first, and may
     end with a call of a function given the machine (`prepare`); `functions` take the place of the model's.
     `worker_failures` is the number of failed tries after which the shrink worker gives up (16 in the kernel).
+    `check` looks at the machine once everybody has finished, for a failure of the case's own.
     """
 
     cpus: tuple[str, ...]
@@ -49,6 +50,7 @@ class Case:
     prepare: Callable[[Machine], None] | None = None
     functions: Functions = field(default_factory=dict)
     worker_failures: int = 2
+    check: Callable[[Machine], Fault | None] | None = None
 
     def build(self, lockdep: Lockdep | None = None) -> Machine:
         """A machine on which everything has happened but what the CPUs do. Raises BadInput."""
@@ -267,7 +269,8 @@ class Search:
 
     def aftermath(self) -> Fault | None:
         """Everybody has finished: what is lost, or held for ever."""
-        return aftermath(self.machine)
+        own = self.case.check(self.machine) if self.case.check else None
+        return own or aftermath(self.machine)
 
     def fail(self, fault: Fault, state: int) -> None:
         self.final.append(1)
