@@ -45,6 +45,7 @@ class Machine(Faults):
         max_pool_percent: int = 20,
         accept_threshold_percent: int = 90,
     ) -> None:
+        self.made_with = {name: value for name, value in locals().items() if name != "self"}
         require("ram_pages", ram_pages, 1, 2**40, "pages")
         check_parameter("max_pool_percent", max_pool_percent)
         check_parameter("accept_threshold_percent", accept_threshold_percent)
@@ -60,6 +61,7 @@ class Machine(Faults):
         self.swap.zswap = self.zswap
         self.zswap.swaps[0] = self.swap
         self.zswap.trees[0] = Tree(0, self.hook)
+        self.was_set = False
         self.work = Lock("workqueue", quiet=True)
         self.frames: dict[int, Frame] = {}
         self.slots: dict[int, int] = {}
@@ -117,6 +119,7 @@ class Machine(Faults):
             self.zswap.make_current(pool)
         for name, value in parameters.items():
             setattr(self.zswap, name, value)
+        self.was_set = True
 
     def swapoff(self) -> None:
         """Turn the swap device off: every page is read in, every slot freed, the tree goes."""
@@ -170,6 +173,11 @@ class Machine(Faults):
         return self.zswap.invalidate_page(0, offset)
 
     # -- looking at it -------------------------------------------------------------------------
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing has been done to it yet, so that `made_with` makes another like it."""
+        return not (self.was_set or self.written or self.next_slot or self.zswap.counters.stored_pages)
 
     @property
     def device_full(self) -> str:

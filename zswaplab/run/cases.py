@@ -19,11 +19,11 @@ from .rules import altered
 from .search import Case, Explored, Found, explore
 
 UAF, LOST, BUG, LEAK = "UseAfterFree", "DataLost", "Bug", "Leak"
-SYNCHRONOUS = {"device": "synchronous"}
+SYNCHRONOUS: dict[str, Any] = {"device": "synchronous"}
 NOISE = random.Random(0).randbytes(4096)  # no compressor makes it smaller, so it goes to the device
 TWO_READS, AND_A_FREE = ("read 3", "read 3"), ("read 3", "read 3", "free 3")
 RECYCLED = ("worker", "free 3; page_out 4")  # on a device of one slot, page 4 gets the slot of page 3
-ONE_SLOT = {"swap_pages": 2}
+ONE_SLOT: dict[str, Any] = {"swap_pages": 2}
 OUT_AND_WRITTEN = ("write 3", "page_out 3", "write 4")
 
 
@@ -110,7 +110,7 @@ def wrong_pool(m: Machine) -> Fault | None:
     """Once the worker has run: the page of the old pool was written back, none of the pool that is too large."""
     written = {page for page, slot in m.slots.items() if slot in m.swap.disk}
     if 1 in written and not written & {2, 3, 4}:
-        return WrongPool("the shrink worker was queued for the oldest pool, and the pool that grew is as large as before")
+        return WrongPool("the shrink worker was queued for the oldest pool; the pool that grew is as large as before")
     return None
 
 
@@ -141,8 +141,9 @@ def failed_to_the_tail() -> Any:
     """reclaim_entry that puts what it could not write back where it took it from."""
     return altered(
         "reclaim_entry", "v6.5",
-        ("pool.lru.move(entry)", "pool.lru.unlink(entry); last = pool.lru.prev; entry.prev = last; entry.next = pool.lru; "
-         "last.next = entry; pool.lru.prev = entry"),
+        ("pool.lru.move(entry)",
+         "pool.lru.unlink(entry); last = pool.lru.prev; entry.prev, entry.next = last, pool.lru; "
+         "last.next = pool.lru.prev = entry"),
     )  # fmt: skip
 
 
@@ -212,15 +213,18 @@ def of_section_4() -> list[Named]:
     ]  # fmt: skip
     for stage, fails in (("base", True), ("1", True), ("2", True), ("5", True), ("6", False), ("v6.5", False)):
         case = replace(recycled, machine=machine(stage, **ONE_SLOT))
-        rows.append(Named(f"C2-{stage}", "slot recycled before writeback looks for its entry", case, fails, (LOST,), "read"))
+        what = "slot recycled before writeback looks for its entry"
+        rows.append(Named(f"C2-{stage}", what, case, fails, (LOST,), "read"))
     for stage, fails in (("v6.1", False), ("base", True), ("v6.5", True)):
         case = replace(noise, machine=machine(stage, **ONE_SLOT))
         rows.append(Named(f"D-{stage}", "the frame of a recycled slot is never unlocked", case, fails, (LEAK,), "read"))
-    hung = replace(noise, cpus=("worker", "read 3; write 3"), machine=machine("v6.5"))
+        hung = replace(case, cpus=("worker", "free 3; page_out 4; read 4"))
+        what = "and a fault that has found the frame before waits for ever"
+        rows.append(Named(f"D-hang-{stage}", what, hung, fails, ("Deadlock",), "read"))
+    for stage in ("base", "2", "v6.5"):
+        case = Case(("worker", "swapoff"), machine(stage), ("write 3", "page_out 3"))
+        rows.append(Named(f"I-{stage}", "writeback while swapoff frees the tree", case, True, (UAF, BUG), "read"))
     rows += [
-        Named("D-hang", "and who has found it before waits for ever", hung, False, ("Deadlock",), "read"),
-        *(Named(f"I-{stage}", "writeback while swapoff frees the tree", Case(
-            ("worker", "swapoff"), machine(stage), ("write 3", "page_out 3")), True, (UAF, BUG), "read") for stage in ("base", "2", "v6.5")),
         Named("K", "an exclusive load without the swap cache, discarded", Case(
             TWO_READS, machine("v6.5", "fixed", **SYNCHRONOUS)), True, (LOST,)),
         Named("E", "a refused store's reference to the pool is never dropped", Case(

@@ -38,7 +38,7 @@ def unpacked(schedule: str, cpus: int) -> list[int]:
     """The CPU of each step. Raises BadInput for what is no schedule of so many CPUs."""
     text = "".join(schedule.split()).lower()
     if not re.fullmatch(r"([a-z]\d*)*", text):
-        raise BadInput(f"schedule={schedule!r} cannot be read: write letters of CPUs and numbers of steps, like 'a5b3a'")
+        raise BadInput(f"schedule={schedule!r} cannot be read: write letters of CPUs and numbers of steps: 'a5b3a'")
     steps = []
     for letter, count in re.findall(r"([a-z])(\d*)", text):
         cpu = NAMES.index(letter)
@@ -51,7 +51,7 @@ def unpacked(schedule: str, cpus: int) -> list[int]:
 def tasks_of(cpus: Sequence[str | Sequence[str]]) -> list[list[str]]:
     """What each CPU is to do: "free 3; page_out 4" or a list of operations."""
     if isinstance(cpus, str) or not 1 <= len(cpus) <= len(NAMES):
-        raise BadInput(f"cpus={cpus!r} cannot be: give a list with the operations of each CPU, like ['read 3', 'free 3']")
+        raise BadInput(f"cpus={cpus!r} cannot be: give a list of what each CPU does, like ['read 3', 'free 3']")
     tasks = [[text.strip() for text in (cpu.split(";") if isinstance(cpu, str) else cpu)] for cpu in cpus]
     for task in tasks:
         if not task:
@@ -196,23 +196,25 @@ class Cpus:
         """
         if schedule is not None:
             self.follow(schedule)
-            if not self.over and not self.deadlock():
-                left = ", ".join(f"CPU {NAMES[cpu]} in {self.task(cpu)!r}" for cpu in self.ready())
-                raise BadInput(f"schedule={schedule!r} is too short: after {len(self.taken)} steps there is left {left}")
+            if self.ready():
+                raise BadInput(self.too_short(schedule))
         dice = None if seed is None else random.Random(seed)
         while ready := self.ready():
             self.step(dice.choice(ready) if dice else ready[0])
         if problem := self.deadlock():
             raise problem
 
-    def holds(self, cpu: int, locks: Iterable[Lock]) -> list[str]:
-        return [lock.name for lock in locks if lock.holder == cpu]
+    def too_short(self, schedule: str) -> str:
+        left = ", ".join(f"CPU {NAMES[cpu]} in {self.task(cpu)!r}" for cpu in self.ready())
+        return f"schedule={schedule!r} is too short: after {len(self.taken)} steps there is left {left}"
 
     def __repr__(self) -> str:
         lines = []
         for cpu, task in enumerate(self.tasks):
             lock, step = self.waits(cpu), self.pending[cpu]
-            where: Any = "finished" if self.finished(cpu) else f"blocked on the {lock}" if lock else f"at {step or 'start'}"
+            where = f"blocked on the {lock}" if lock else f"before {step or self.task(cpu)}"
+            if self.finished(cpu):
+                where = "finished"
             lines.append(f"CPU {NAMES[cpu]} {'; '.join(task)!r}: {where}")
         return "\n".join([*lines, f"schedule so far: {packed(self.taken) or 'none'}"])
 

@@ -69,6 +69,8 @@ def circle(new: Order, chain: list[Order]) -> str:
     lines += [f"-> #0 ({new.inner}), while {new.outer} is held:", *(f"       {row}" for row in new.stack)]
     lines += [
         " Possible unsafe locking scenario:",
-        f"       CPU0: lock({new.outer});  CPU1: lock({chain[0].outer}); lock({chain[-1].inner});  CPU0: lock({new.inner});",
+        f"       CPU0: lock({new.outer});",
+        f"                               CPU1: lock({chain[0].outer}); lock({chain[-1].inner});",
+        f"       CPU0: lock({new.inner});",
     ]
     return "\n".join(lines)

@@ -47,9 +47,9 @@ def check(name: str, function: Function, gives_steps: bool) -> None:
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError) as problem:
-        raise BadInput(f"{name}: its source cannot be read ({problem}); define it in a file or a notebook cell") from None
+        raise BadInput(f"{name}: its source cannot be read ({problem}); define it in a file or a cell") from None
     if gives_steps and not inspect.isgeneratorfunction(function):
-        raise BadInput(f"{name}: it never yields, so it would run as one step; write `yield` at locks, `yield from` at calls")
+        raise BadInput(f"{name}: it never yields; write `yield` at locks and `yield from` at calls that give steps")
     problems = [*undriven(tree, step_functions()), *hidden_state(tree)]
     if problems:
         raise BadInput(f"{name}: " + "; ".join(problems))
@@ -96,7 +96,7 @@ def hidden_state(tree: ast.AST) -> Iterator[str]:
         if not isinstance(node, (ast.Yield, ast.YieldFrom)):
             continue
         if any(isinstance(other, (ast.For, ast.With, ast.ExceptHandler)) for other in above):
-            yield f"line {node.lineno}: a `yield` inside `for`, `with` or `except` hides a place; use `while` and a local"
+            yield f"line {node.lineno}: a `yield` inside `for`, `with` or `except` hides a place; use `while`, a local"
         elif not stands_alone(above[0]):
             yield f"line {node.lineno}: a `yield` in the middle of an expression; give it a line of its own"
 

@@ -198,7 +198,8 @@ class Pages:
             whose = "it got zeros: the device was read where nothing had been written"
         elif got in self.written:
             other = self.written[got]
-            whose = f"it got the bytes of page {other}" if other != page else "it got what it held before its last write"
+            mine = "it got what it held before its last write"
+            whose = mine if other == page else f"it got the bytes of page {other}"
         else:
             whose = "it got bytes that no page ever held"
         return "\n".join([text, whose, *self.trail.get(page, [])])

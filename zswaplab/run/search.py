@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..model.compressors import Compressor
-from ..model.errors import BadInput, DataLost, Fault
+from ..model.errors import BadInput, Fault
 from ..model.machine import Machine
 from ..model.steps import run
 from .cpus import Cpus, packed, tasks_of
-from .lockdep import Lockdep
+from .lockdep import CircularLocking, Lockdep
 from .rules import replaced
 from .state import Checkpoint, Namer
 
@@ -214,7 +214,8 @@ class Search:
         complete = not self.bound and (self.every or not self.found)
         schedules = self.count() if complete else None
         if complete and schedules is None:
-            self.found["livelock"] = Found(Livelock("livelock: from here the CPUs can go round for ever"), self.round, "")
+            problem = Livelock("livelock: from here the CPUs can go round for ever")
+            self.found["livelock"] = Found(problem, self.round, "")
         failures = sorted(self.found.values(), key=lambda found: len(found.schedule))
         seconds = time.perf_counter() - started
         return Explored(self.case, failures, len(self.edges), self.steps, schedules, seconds, self.bound)
@@ -232,6 +233,10 @@ class Search:
         self.steps += len(schedule) + 1
         try:
             step(cpu)
+        except CircularLocking as fault:  # known from now on: the step can be taken, and what follows is searched too
+            self.fail(fault, None)
+            self.follow(state, schedule, cpu)
+            return
         except Fault as fault:
             self.fail(fault, state)
             return
@@ -272,11 +277,13 @@ class Search:
         own = self.case.check(self.machine) if self.case.check else None
         return own or aftermath(self.machine)
 
-    def fail(self, fault: Fault, state: int) -> None:
-        self.final.append(1)
-        self.edges.append([])
-        self.paths.append(b"")
-        self.edges[state].append(len(self.edges) - 1)
+    def fail(self, fault: Fault, state: int | None) -> None:
+        """Keep a failure, the shortest of its kind; from `state` it ends a schedule."""
+        if state is not None:
+            self.final.append(1)
+            self.edges.append([])
+            self.paths.append(b"")
+            self.edges[state].append(len(self.edges) - 1)
         where = place_of(fault)
         key = f"{type(fault).__name__} {fault} {where}"
         if key not in self.found:
@@ -376,4 +383,3 @@ def explore(
     return Search(case, every=every, max_states=max_states).run()
 
 
-__all__ = ["Case", "DataLost", "Explored", "explore"]
