@@ -83,7 +83,7 @@ class Case:
             return list(self.before)
         first: dict[str, str] = {}
         for text in (text for task in tasks_of(self.cpus) for text in task):
-            verb, *numbers = text.split()
+            verb, *numbers = text.split() or [""]
             if verb in ("read", "write", "free", "page_out"):
                 first.setdefault(numbers[0] if numbers else "", verb)
         texts = [f"write {page}" for page in first if page]
@@ -379,6 +379,8 @@ def explore(
         if cpus is None:
             raise BadInput("there is nothing to search: give a case, or cpus=['read 3', 'read 3']")
         own = None if before is None else tuple(before)
+        if isinstance(cpus, str):
+            raise BadInput(f"cpus={cpus!r} cannot be: give a list of what each CPU does, like ['read 3', 'free 3']")
         case = Case(tuple(cpus), machine, own, None, functions or {}, worker_failures)
     return Search(case, every=every, max_states=max_states).run()
 
