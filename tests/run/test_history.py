@@ -9,6 +9,7 @@ import pytest
 from zswaplab.model.errors import BadInput, UseAfterFree
 from zswaplab.model.machine import Machine
 from zswaplab.run.history import History, record
+from zswaplab.run.search import explore
 from zswaplab.trace.workloads import revisit
 
 KERNELS = [("base", "off"), ("1", "v2"), ("rfc2-2", "off"), ("v6.5", "off"), ("v6.5", "fixed")]
@@ -222,3 +223,24 @@ def test_a_history_of_a_used_machine_cannot_be_forked() -> None:
     machine.write(1)
     with pytest.raises(BadInput, match="used before"):
         record(machine, ["page_out 1"]).fork(1, enabled=False)
+
+
+# -- with sanitizers, and from a search ----------------------------------------------------------------
+
+
+def test_a_multi_shot_history_shows_each_report_where_it_arises() -> None:
+    machine = Machine("rfc2-2", exclusive_loads="v1")
+    history = record(machine, ["write 3", "page_out 3", "read 3"], multi_shot=True)
+    assert history.fault is None and len(history.reports) == 9 + 1
+    shown = [moment for moment in history.moments if moment.event == "fault"]
+    assert "KASAN" in shown[0].say and machine.hook.observer is None and not machine.hook.freed
+    assert history.payload()["steps"]
+
+
+def test_a_search_gives_its_schedule_as_a_history() -> None:
+    explored = explore(stage="4", cpus=["read 3", "read 3", "free 3"], device="synchronous")
+    history = explored.history()
+    assert str(history.fault) == str(explored.failures[0].fault)
+    assert history.fork(5, max_pool_percent=20).first_difference(history) is None
+    with pytest.raises(BadInput, match="no failing schedule"):
+        explore(stage="v6.5", cpus=["read 3"]).history()

@@ -17,6 +17,7 @@ from ..model.stages import resolved
 from ..model.steps import CALL, FAULT, RETURN, Kernel, Step
 from ..model.zpool import ZPOOLS
 from .cpus import NAMES, Cpus, packed, unpacked
+from .sanitizers import Report, Sanitizers
 from .say import sentence
 
 Change = list[Any]
@@ -49,7 +50,8 @@ class Moment:
 class History:
     """What `record` kept: `h[120]` is a moment, `len(h)` their number; `play(h)` shows it.
 
-    `operations` are the texts of what ran, `fault` is the fault that ended it, if one did.
+    `operations` are the texts of what ran, `fault` is the fault that ended it, if one did, `reports` what the
+    sanitizers said, if there were any.
     """
 
     title: str
@@ -60,6 +62,7 @@ class History:
     moments: list[Moment] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
     fault: Fault | None = None
+    reports: list[Report] = field(default_factory=list, repr=False)
     recipe: Recipe | None = field(default=None, repr=False)
     frames: list[State] = field(default_factory=list, repr=False)
 
@@ -202,6 +205,7 @@ class Recipe:
 
     made_with: dict[str, Any]
     zswap: type  # its class: functions of it may have been replaced
+    retries: int
     workload: list[str]
     title: str
     cpus: list[str] | None
@@ -210,6 +214,7 @@ class Recipe:
     def again(self, step: int, settings: dict[str, Any]) -> History:
         machine = Machine(**self.made_with)
         machine.zswap.__class__ = self.zswap
+        machine.zswap.max_reclaim_retries = self.retries
         recorder = Recorder(machine, self.title)
         recorder.fork = step, settings
         return recorder.record(self.workload, self.cpus, self.schedule, None)
@@ -223,19 +228,29 @@ def record(
     cpus: Sequence[str] | None = None,
     schedule: str | None = None,
     seed: int | None = None,
+    multi_shot: bool = False,
 ) -> History:
     """Run `workload` on `machine` step by step and keep the history.
 
     A workload is lines like "write 3", "page_out 3", "read 3", "free 3", "worker" (see
     `Machine.parse`); a queued shrink worker runs after the operation that queued it. `cpus` then run at
     once, each its own operations, like ["read 3", "free 3; page_out 4"], along `schedule` ("a5b3a"), or as the
-    `seed` has it, or one after the other. A fault of the modelled kernel ends the history, it is not raised.
+    `seed` has it, or one after the other. A fault of the modelled kernel ends the history, it is not raised. With
+    `multi_shot` KASAN and list debugging watch, and the run goes on past what they report (`history.reports`).
     Raises BadInput for an unknown operation, and for a schedule that cannot be followed.
     """
     if isinstance(workload, str):
         raise BadInput(f"workload={workload!r} is one text; give a list of operations, like ['write 3', 'page_out 3']")
     steps = None if schedule is None or cpus is None else unpacked(schedule, len(cpus))
-    return Recorder(machine, title).record(list(workload), list(cpus) if cpus else None, steps, seed)
+    recorder, before = Recorder(machine, title), machine.hook.observer
+    if multi_shot:
+        recorder.watch()
+    try:
+        return recorder.record(list(workload), list(cpus) if cpus else None, steps, seed)
+    finally:
+        if recorder.sanitizers:
+            recorder.sanitizers.detach()
+        machine.hook.observer = before
 
 
 class Recorder:
@@ -270,18 +285,33 @@ class Recorder:
         self.dirty_pages: dict[Any, None] = {}
         self.holds: list[str] = []
         self.fork: tuple[int, dict[str, Any]] | None = None
+        self.sanitizers: Sanitizers | None = None
         self.cpus: Cpus | None = None
         self.current: list[int] = []  # CPU -> number of its operation
         self.seen: dict[str, Any] = {"size": 0, "full": False, **self.history.counters}
         self.ram: dict[int, str] = {}
+
+    def watch(self) -> None:
+        """Have KASAN and list debugging watch the run, and let it go on past what they report."""
+        self.sanitizers = Sanitizers(self.machine, multi_shot=True)
+        self.sanitizers.tell = self.report
+
+    def report(self, report: Report) -> None:
+        self.history.reports.append(report)
+        self.events.append(("report", report, None))
 
     def record(
         self, workload: list[str], cpus: list[str] | None, schedule: list[int] | None, seed: int | None
     ) -> History:
         machine, history = self.machine, self.history
         if machine.is_new:
-            history.recipe = Recipe(machine.made_with, type(machine.zswap), workload, history.title, cpus, [])
-        before, machine.hook.observer = machine.hook.observer, self.observe
+            zswap = machine.zswap
+            history.recipe = Recipe(
+                machine.made_with, type(zswap), zswap.max_reclaim_retries, workload, history.title, cpus, []
+            )
+        machine.hook.observer = self.observe
+        if self.sanitizers:
+            self.sanitizers.before, machine.hook.observer = self.observe, self.sanitizers.observe
         try:
             for text in workload:
                 self.run(text, machine.operation(text))
@@ -296,7 +326,7 @@ class Recorder:
                 history.settings["cpus"] = len(cpus)
                 self.run_cpus(self.cpus, schedule, seed)
         finally:
-            machine.hook.observer = before
+            machine.hook.observer = None
         return history
 
     def run_cpus(self, cpus: Cpus, schedule: list[int] | None, seed: int | None) -> None:
@@ -331,6 +361,8 @@ class Recorder:
         if cpus.running[cpu] is None:
             self.current[cpu] = len(self.history.operations)
             self.history.operations.append(cpus.task(cpu).replace("_", " "))
+        if self.sanitizers:
+            self.sanitizers.task = f"CPU {NAMES[cpu]} ({cpus.task(cpu)})"
         cpus.step(cpu)
         self.keep(cpus.pending[cpu], stack_of(cpus.running[cpu]), cpu)
 
@@ -338,6 +370,8 @@ class Recorder:
         """Drive one operation to its end, or to a fault, keeping a moment for each step."""
         history = self.history
         history.operations.append(text.replace("_", " "))
+        if self.sanitizers:
+            self.sanitizers.task = history.operations[-1]
         self.holds.clear()
         before: Step | None = None
         try:

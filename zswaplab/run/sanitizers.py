@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType
@@ -67,6 +68,7 @@ class Sanitizers:
         self.kept: list[Any] = []  # what was freed, so that id() stays its own
         self.last: tuple[Any, ...] = ()
         self.before = machine.hook.observer
+        self.tell: Callable[[Report], None] = self.reports.append
         self.pages = Pages(machine)
         hook = machine.hook
         hook.observer = self.observe
@@ -109,7 +111,7 @@ class Sanitizers:
         stack = stack_here()
         function = kernel_function_of(frame)
         text = self.kasan(thing, function, access, field, offset, size, stack)
-        self.reports.append(Report("KASAN", text, access, size, offset, field, function))
+        self.tell(Report("KASAN", text, access, size, offset, field, function))
         if not self.multi_shot:
             raise UseAfterFree(access, field, offset, size, name)
 
@@ -135,7 +137,7 @@ class Sanitizers:
     def list_broken(self, what: str) -> None:
         """List debugging has found something: said, and gone past, unless it is the first and we stop there."""
         text = "\n".join([what, *traced("Call trace:", stack_here())])
-        self.reports.append(Report("list", text))
+        self.tell(Report("list", text))
         if not self.multi_shot:
             raise ListCorruption(what)
 
@@ -149,7 +151,7 @@ class Sanitizers:
         if isinstance(fault, DataLost):
             text = self.pages.report(text)
         kind = {Bug: "bug", DataLost: "data"}.get(type(fault), type(fault).__name__.lower())
-        self.reports.append(Report(kind, text))
+        self.tell(Report(kind, text))
 
 
 class Pages:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..model.compressors import Compressor
 from ..model.errors import BadInput, Fault
@@ -20,6 +20,9 @@ from .cpus import Cpus, packed, tasks_of
 from .lockdep import CircularLocking, Lockdep
 from .rules import replaced
 from .state import Checkpoint, Namer
+
+if TYPE_CHECKING:
+    from .history import History
 
 MAX_STATES = 300_000
 MAX_STEPS = 1000
@@ -57,6 +60,14 @@ class Case:
         machine = self.machine_only()
         self.set_up(machine, lockdep)
         return machine
+
+    def record(self, schedule: str | None, **options: Any) -> History:
+        """The case's history along a schedule; it can be forked where nothing but operations came before."""
+        from .history import record
+
+        if self.prepare:
+            return record(self.build(), [], cpus=self.cpus, schedule=schedule, **options)
+        return record(self.machine_only(), self.setup(), cpus=self.cpus, schedule=schedule, **options)
 
     def machine_only(self) -> Machine:
         """The machine, on which nothing has happened."""
@@ -161,6 +172,12 @@ class Explored:
         if not self.failures:
             return self.verdict
         return report(self.case, packed(self.failures[0].schedule)) or str(self.failures[0].fault)
+
+    def history(self, **options: Any) -> History:
+        """The shortest failing schedule, step by step, for `play`; `options` as for `record`. BadInput without one."""
+        if not self.failures:
+            raise BadInput(f"there is no failing schedule to show: {self.verdict}")
+        return self.case.record(self.schedule, **options)
 
     @property
     def verdict(self) -> str:
