@@ -51,7 +51,7 @@ def freed_class(alive: type, name: str, fields: tuple[str, ...], touched: Touche
         return f"<freed {name}{slot_of(self)}>"
 
     methods = {"__getattribute__": read, "__setattr__": write, "__repr__": shown, "__slots__": alive.__slots__}  # type: ignore[attr-defined]
-    made = type(f"Freed{alive.__name__}", (), methods)
+    made = type(f"Freed{alive.__name__}", alive.__bases__, methods)
     ALIVE[made] = alive, name, fields
     return made
 

@@ -24,8 +24,7 @@ from .cpus import Cpus
 
 SELF = ("self", "stage")
 PLAIN = frozenset({int, str, type(None), bool, float})
-# Objects that never change, or, of Hook, that nothing of the model decides by.
-CONSTANT = (Stage, Hook, Step, type, CodeType)
+CONSTANT = (Stage, Step, type, CodeType)  # objects that never change
 # Dicts and sets in whose order nothing is ever decided.
 UNORDERED = {
     Tree: ("entries",), Swap: ("in_use", "cache", "bitmap", "leaving", "disk"), Machine: ("frames", "slots", "written"),
@@ -39,6 +38,15 @@ STATISTICS = (
 
 def is_constant(thing: Any) -> bool:
     return isinstance(thing, CONSTANT) or hasattr(type(thing), "compress")
+
+
+def decides(kind: type, field: str) -> bool:
+    """Whether a field can decide what happens next: not a name, a count for its own sake, or who watches."""
+    if kind is Hook:
+        return field not in ("observer", "freed", "list_debug", "cpu")
+    if kind is Lock:
+        return field == "holder"
+    return not (kind is Counters and field in STATISTICS)
 
 
 def fields_of(kind: type) -> tuple[str, ...] | None:
@@ -79,6 +87,8 @@ class Checkpoint:
         if fields_of(type(thing)) is None:
             self.open.append((vars(thing), values))
         else:
+            if type(thing) is Hook:
+                values = {name: value for name, value in values.items() if decides(Hook, name)}
             changing = [(name, value) for name, value in values.items() if not is_constant(value)]
             self.slotted.append((thing, type(thing), changing))
         return list(values.values())
@@ -195,15 +205,14 @@ class Namer:
 
     def plan_of_object(self, kind: type, thing: Any) -> Put:
         unordered = next((names for base, names in UNORDERED.items() if issubclass(kind, base)), ())
-        left_out = STATISTICS if kind is Counters else ("name", "quiet") if kind is Lock else ()
-        names = [name for name, value in contents(thing).items() if not is_constant(value) and name not in left_out]
+        names = [name for name, value in contents(thing).items() if not is_constant(value) and decides(kind, name)]
         ordered = [name for name in names if name not in unordered]
-        get = attrgetter(*ordered, "__class__")
+        get = attrgetter(*ordered, "__class__", "__class__")
         sorted_ones = [name for name in names if name in unordered]
 
         def put(thing: Any) -> None:
             out = self.out
-            for value in get(thing)[:-1]:
+            for value in get(thing)[:-2]:
                 if type(value) in PLAIN:
                     out.append(value)
                 else:
