@@ -118,6 +118,9 @@ class Z3fold(Zpool):
     def unmap_handle(self, handle: Handle) -> None:
         handle.mapped -= 1  # type: ignore[attr-defined]
 
+    def is_pinned(self, handle: Handle) -> bool:
+        return bool(handle.page.claimed)
+
     def release(self, page: Z3foldPage) -> Kernel:
         """Give a page back whose last object is gone (`__release_z3fold_page`)."""
         if self.hook.observer:
@@ -141,7 +144,7 @@ class Z3fold(Zpool):
     def work(self) -> Kernel:
         """A kworker compacts the page that has waited longest."""
         yield UNLOCKED
-        page = self.pending.popleft()
+        page = self.pending.pop(0)
         page.queued = False
         yield from self.compact_page(page)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from heapq import heappop, heappush
 
+from ..freed import can_be_freed
 from .interface import Handle
 
 CHUNK = 64  # bytes
@@ -26,6 +27,9 @@ class Z3foldHandle(Handle):
         self.place = place
         self.mapped = 0
         self.header = self.data = None
+
+
+can_be_freed(Z3foldHandle, "object of the backend", ("header", "data"))
 
 
 class Z3foldPage:
