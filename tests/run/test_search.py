@@ -182,6 +182,7 @@ def test_a_students_worker_that_goes_round_for_ever_is_a_livelock() -> None:
 def test_state_that_cannot_be_kept_is_refused() -> None:
     """A deque has no slots and no dict: left out of a state's name, it would make "no schedule fails" a lie."""
     machine = Machine("v6.5")
+    machine.write(3)
     machine.zswap.pool.zpool.pending = deque([1])  # type: ignore[assignment]
     with pytest.raises(TypeError, match="a deque holds state that cannot be kept"):
         Checkpoint(machine)
