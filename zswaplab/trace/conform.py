@@ -83,7 +83,8 @@ class Verdict:
     def first_problem(self) -> str:
         """The first disagreement and the recording's rows around it."""
         row, what, recorded, model = self.problems[0]
-        said = f"recorded {recorded!r}, model {model!r}" if recorded is not None or model is not None else ""
+        told = what.isidentifier() and (recorded, model) != (None, None)  # else `what` is a sentence that says it
+        said = f"recorded {recorded!r}, model {model!r}" if told else ""
         place = f"{row.op} at line {row.line} (seq {row.seq}..{row.seq_end})"
         lines = [f"first disagreement: {place}: {what} {said}".rstrip()]
         for near in self.around:

@@ -104,7 +104,7 @@ class Replay(Comparison):
             try:
                 self.take(thread, row, name, value)
             except Disagreement as problem:
-                self.disagree(row, str(problem), *problem.args[1:])
+                self.disagree(row, *problem.args)
                 self.abandon(thread)
             if progress and count % 4096 == 0:
                 progress(row.line, rows + 2)
