@@ -79,8 +79,8 @@ def test_json_is_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 def test_several_runs_end_in_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["conform", str(short(tmp_path / "one")), str(short(tmp_path / "two"))]) == 0
-    table = capsys.readouterr().out.splitlines()[-3:]
-    assert [line.split()[0] for line in table] == ["run", "one", "two"]
+    table = capsys.readouterr().out.splitlines()[-4:]
+    assert [line.split()[0] for line in table] == ["run", "one", "two", "all"]
 
 
 @pytest.mark.parametrize("arguments", [

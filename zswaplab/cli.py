@@ -94,14 +94,16 @@ def progress(runs: int) -> Callable[[int, int], None] | None:
 
 
 def summary(verdicts: list[Verdict]) -> str:
-    """One line a run: operations, classes, seconds."""
+    """One line a run: operations, classes, seconds; and one for all together."""
     from .trace.conform import CLASSES
 
-    lines = [f"{'run':34}{'operations':>12}" + "".join(f"{kind:>16}" for kind in CLASSES) + f"{'seconds':>10}"]
-    for verdict in verdicts:
-        classes = "".join(f"{verdict.total(kind) or '·':>16}" for kind in CLASSES)
-        lines.append(f"{verdict.run:34}{verdict.operations:>12,}{classes}{verdict.seconds:>10.1f}")
-    return "\n".join(lines)
+    def line(name: str, some: list[Verdict]) -> str:
+        counts = [sum(verdict.total(kind) for verdict in some) for kind in CLASSES]
+        classes = "".join(f"{f'{count:,}' if count else '·':>16}" for count in counts)
+        return f"{name:28}{sum(counts):>11,}{classes}{sum(verdict.seconds for verdict in some):>9.1f}"
+
+    head = f"{'run':28}{'operations':>11}" + "".join(f"{kind:>16}" for kind in CLASSES) + f"{'seconds':>9}"
+    return "\n".join([head, *(line(verdict.run, [verdict]) for verdict in verdicts), line("all", verdicts)])
 
 
 def runs(options: argparse.Namespace) -> int:
