@@ -15,8 +15,8 @@ from zswaplab.trace.workloads import revisit
 KERNELS = [("base", "off"), ("1", "v2"), ("rfc2-2", "off"), ("v6.5", "off"), ("v6.5", "fixed")]
 
 
-def recorded(stage: str, form: str) -> tuple[Machine, History]:
-    machine = Machine(stage, exclusive_loads=form, ram_pages=30)
+def recorded(stage: str, form: str, zpool: str = "zbud") -> tuple[Machine, History]:
+    machine = Machine(stage, zpool, form, ram_pages=30, swap_pages=64)
     return machine, record(machine, revisit())
 
 
@@ -43,9 +43,10 @@ def rebuilt(history: History) -> dict[str, Any]:
     return {**state, "counters": counters}
 
 
+@pytest.mark.parametrize("zpool", ["zbud", "z3fold"])
 @pytest.mark.parametrize(("stage", "form"), KERNELS)
-def test_the_changes_rebuild_the_machine(stage: str, form: str) -> None:
-    machine, history = recorded(stage, form)
+def test_the_changes_rebuild_the_machine(stage: str, form: str, zpool: str) -> None:
+    machine, history = recorded(stage, form, zpool)
     state, zswap = rebuilt(history), machine.zswap
     assert state["counters"] == dict(zswap.counters)
     assert (state["size"], state["full"]) == (zswap.size, zswap.reached_full)
@@ -56,7 +57,7 @@ def test_the_changes_rebuild_the_machine(stage: str, form: str) -> None:
         n: [(b, u) for _, b, u in page] for n, page in layout.items()
     }
     if zswap.pool.evictable:
-        assert state["lru"] == [page.number for page in reversed(zswap.pool.zpool.lru)]
+        assert state["lru"] == [page.number for page in zswap.pool.zpool.lru][::-1]
     else:
         names = {id: entry["offset"] for id, entry in state["entry"].items()}
         assert [names[id] for id in state["lru"]] == [entry.offset for entry in zswap.pool.lru]
@@ -76,7 +77,7 @@ def test_the_events_are_what_the_counters_say(stage: str, form: str) -> None:
 
 def test_recording_changes_nothing() -> None:
     machine, _ = recorded("rfc2-2", "off")
-    plain = Machine("rfc2-2", ram_pages=30)
+    plain = Machine("rfc2-2", ram_pages=30, swap_pages=64)
     for line in revisit():
         verb, page = line.split()
         getattr(plain, verb)(int(page))
@@ -125,6 +126,18 @@ def test_the_worker_is_an_operation_of_its_own() -> None:
     assert "the shrink worker" in history.operations
     worker = history.operations.index("the shrink worker")
     assert history.operations[worker - 1].startswith("page out")
+
+
+def test_compaction_is_an_operation_of_its_own() -> None:
+    machine = Machine("v6.5", "z3fold", swap_pages=64)
+    seeds = {1: 0, 2: 2, 3: 5}  # 1,943 and 586 bytes share a page, 2,907 leave room for the shorter
+    out = [line for page, seed in seeds.items() for line in (f"write {page} {seed}", f"page_out {page}")]
+    history = record(machine, [*out, "free 1"])
+    assert history.operations[-2:] == ["free 1", "compaction"]
+    told = [moment.say for moment in history.moments if moment.operation == len(history.operations) - 1]
+    assert any("moves the only object of its page into **z3fold page 1**" in say for say in told)
+    assert list(rebuilt(history)["page"]) == [1]
+    assert not machine.zswap.pool.zpool.pending
 
 
 def test_the_lru_can_be_asked_at_any_step() -> None:

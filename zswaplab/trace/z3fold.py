@@ -39,6 +39,7 @@ class Z3foldPlacement(Placement):
         self.numbers: dict[int, int] = {}  # address -> number of the page that has it, or last had it
         self.slots: dict[int, Slots] = {}  # number of a page -> its slots
         self.held: dict[Handle, tuple[Place, Place]] = {}  # handle -> its word's address, its word at first
+        self.fresh: set[Handle] = set()  # whose store has not ended
         self.claimed: dict[Handle, Place] = {}  # the words that reclaim made for the page it empties
         self.reclaims: dict[int | None, int] = {}  # seq of a reclaim -> where it keeps those words
         self.moved: Handle | None = None  # by the compaction under way
@@ -47,6 +48,7 @@ class Z3foldPlacement(Placement):
 
     def allocated(self, handle: Handle) -> None:
         page, word = handle.page, self.word(handle)
+        self.fresh.add(handle)
         if page.headless:
             self.held[handle] = word, word
             return
@@ -57,7 +59,7 @@ class Z3foldPlacement(Placement):
 
     def freed(self, handle: Handle) -> None:
         """About to be freed: its word is cleared, but not while reclaim empties the page."""
-        (slots, offset), _ = self.held.pop(handle)
+        (slots, offset), _ = self.held[handle] if handle in self.fresh else self.held.pop(handle)
         if isinstance(slots, Slots):
             slots.words[offset // 8] = self.word(handle) if handle.page.claimed else None
             if not any(slots.words) and self.slots.get(handle.page.number) is slots:
@@ -111,6 +113,7 @@ class Z3foldPlacement(Placement):
 
     def stored(self, row: Row, handle: Handle) -> None:
         where, word = self.held[handle]
+        self.fresh.discard(handle)
         recorded = int(row.cells["handle"], 16)
         if isinstance(where[0], Slots):
             value = int(row.cells["hval"], 16)
@@ -151,7 +154,7 @@ class Z3foldPlacement(Placement):
                 type, offset = handle.header
                 compare(row, "hval", value & (1 << 56) - 1, (type << 58 | offset) >> 8)
         elif self.comparison.machine.zswap.pool.evictable:
-            word = self.claimed[handle]
+            word = self.claimed.get(handle) or self.word(handle)
             made = self.reclaims.setdefault(row.parent, recorded & ~63)
             compare(row, "handle", recorded, made + 8 * (word[1] & 3))
             compare(row, "hval", value, self.address(word))
