@@ -1,10 +1,11 @@
 """Make a recording small enough to ship: keep the columns and settings that zswaplab reads, and nothing else.
 
-    python data/slim.py FULL-RECORDING data/recordings/NAME
+    python data/slim.py FULL-RECORDING data/recordings/NAME ["What happens in it."]
 
 Rows are kept one for one, in their order and with their values. What goes: times, the CPU, the task's name,
-columns that are empty in the whole run, the 8 bytes that lay in the allocator's memory before a store, and all
-settings that only concern the recorder. Running it again on the same recording gives the same files.
+columns that are empty in the whole run, with zbud the 8 bytes that lay in the page before a store, and all
+settings that only concern the recorder. It also writes the card, README.md; what happens in the run is taken
+from the card that is there if it is not given. Running it again on the same recording gives the same files.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ COLUMNS = (
     "seq", "seq_end", "tid", "parent", "op", "type", "offset", "mm", "page", "version", "length", "alloc_size", "ret",
     "ok", "handle", "hval", "full_before", "pool_pages_before", "pool_pages", "stored_pages", "same_filled",
     "reached_full", "limit_hit", "written_back", "reject_reclaim_fail", "reject_compress_poor", "reject_alloc_fail",
-    "reject_kmemcache_fail", "duplicate_entry", "true_before", "true_pages", "inner",
+    "reject_kmemcache_fail", "duplicate_entry", "true_before", "true_pages", "chunks", "object", "inner",
 )  # fmt: skip
-SETTINGS = ("run", "kernel", "variant", "build", "qemu", "operations", "checks", "notes")
+SETTINGS = ("run", "operations", "checks", "notes")
 COUNTERS = ("counters_start", "counters_workload_exit", "counters_end")
 
 
-def slim_rows(text: io.TextIOBase) -> str:
+def slim_rows(text: io.TextIOBase, zpool: str) -> str:
     """The rows as CSV text with the columns of COLUMNS that hold anything."""
     rows = list(csv.DictReader(text))
     for row in rows:
-        if row["op"] == "store":  # left over from whatever lay there before; nothing can predict it
+        if row["op"] == "store" and zpool == "zbud":  # left over from whatever lay there before; nothing can predict it
             row["hval"] = ""
     filled = [name for name in COLUMNS if any(row.get(name) for row in rows)]
     out = io.StringIO()
@@ -45,6 +46,9 @@ def slim_rows(text: io.TextIOBase) -> str:
 def slim_settings(settings: dict[str, Any]) -> dict[str, Any]:
     """What a replay needs of counters.json, and what says that the recording is whole."""
     kept = {name: settings[name] for name in SETTINGS}
+    kept["variant"] = settings.get("variant") or settings["config"]["kernel"]
+    kept["workload"] = settings["config"].get("mode") or settings["run"].split("-")[2]
+    kept["machine"] = machine(settings)
     kept |= {name: zswap(settings[name]) for name in COUNTERS}
     kept["counters_start"]["meminfo.SwapTotal"] = settings["counters_start"]["meminfo.SwapTotal"]
     kept["params"] = zswap(settings["params"])
@@ -55,23 +59,109 @@ def slim_settings(settings: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
+def machine(settings: dict[str, Any]) -> dict[str, Any]:
+    """What was emulated, memory and swap in MiB; a stock kernel's settings have it under "config"."""
+    found, config = settings.get("qemu"), settings["config"]
+    if isinstance(found, dict):
+        return {"memory": int(found["mem"]), "swap": int(found["swap_kib"]) / 1024, "kernel": settings["kernel"]}
+    build = settings["params"]["kernel_build"].partition("Debian ")[2].partition(" ")[0]
+    return {"memory": config["mem"], "swap": config["swap_mb"], "kernel": f"{config['kernel']}, as in Debian: {build}"}
+
+
 def zswap(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name.startswith("zswap.")}
 
 
-def slim(full: Path, folder: Path) -> None:
-    """Write trace.csv.gz and counters.json of the recording `full` to `folder`; print their checksums."""
+def slim(full: Path, folder: Path, story: str = "") -> None:
+    """Write trace.csv.gz, counters.json and the card of the recording `full` to `folder`."""
+    settings = json.loads((full / "counters.json").read_text())
     with gzip.open(full / "trace.csv.gz", "rt", newline="") as file:
-        rows = slim_rows(file).encode()
-    settings = json.dumps(slim_settings(json.loads((full / "counters.json").read_text())), indent=1) + "\n"
+        rows = slim_rows(file, settings["params"]["zswap.zpool"]).encode()
+    kept = slim_settings(settings)
+    text = json.dumps(kept, indent=1) + "\n"
+    card = folder / "README.md"
+    if not story and card.is_file():
+        story = card.read_text().split("\n\n")[1]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "trace.csv.gz").write_bytes(gzip.compress(rows, 9, mtime=0))
-    (folder / "counters.json").write_text(settings)
-    print(f"{hashlib.sha256(rows).hexdigest()}  trace.csv")
-    print(f"{hashlib.sha256(settings.encode()).hexdigest()}  counters.json")
+    (folder / "counters.json").write_text(text)
+    sums = {"trace.csv`, unpacked": rows, "counters.json`": text.encode()}
+    digests = [f"| `{name} | `{hashlib.sha256(data).hexdigest()}` |" for name, data in sums.items()]
+    card.write_text(CARD.format(digests="\n".join(digests), **described(folder.name, kept, story)))
 
+
+def described(name: str, settings: dict[str, Any], story: str) -> dict[str, str]:
+    """What the card says of a run, worked out from its settings."""
+    params, emulated, operations = settings["params"], settings["machine"], settings["operations"]
+
+    def count(*kinds: str) -> int:
+        return sum(number for kind, number in operations.items() if kind in kinds)
+
+    pages, accept = params["totalram_pages"], int(params["zswap.accept_threshold_percent"])
+    most = int(params["zswap.max_pool_percent"])
+    exclusive = {"Y": "; exclusive loads on", "N": "; exclusive loads off"}.get(params.get("zswap.exclusive_loads"), "")
+    lost = settings["checks"]["ring_buffer_lost_events"], len(settings["checks"]["kprobe_missed"])
+    return {
+        "name": name, "story": story, "kernel": emulated["kernel"], "cpus": params["cpus"],
+        "memory": emulated["memory"], "swap": f"{emulated['swap']:g}",
+        "zswap": f"{params['zswap.zpool']}, {params['zswap.compressor']}, `max_pool_percent={most}` "
+        f"({pages * most // 100:,} pages), `accept_threshold_percent={accept}` "
+        f"({pages * accept // 100 * most // 100:,} pages){exclusive}",
+        "workload": f"{count('w:write'):,} writes, {count('w:pageout'):,} page-outs, {count('w:read'):,} reads, "
+        f"{count('w:free'):,} frees of single pages",
+        "operations": f"{count('store:ok', 'store:no'):,} stores ({count('store:ok'):,} kept), "
+        f"{count('load:ok', 'load:no'):,} loads ({count('load:ok'):,} found), "
+        f"{count('invalidate:ok', 'invalidate:no'):,} invalidates, "
+        f"{count('writeback:ok', 'writeback:no'):,} writebacks ({count('writeback:no'):,} failed), "
+        f"{count('free'):,} frees",
+        "losses": f"{lost[0]} events and {lost[1]} probes lost", "bytes": settings["notes"][0].split(", ")[1],
+    }  # fmt: skip
+
+
+CARD = """# {name}
+
+{story}
+
+| | |
+|---|---|
+| kernel | Linux {kernel}; x86-64 |
+| machine | QEMU without KVM (TCG), {cpus} CPU, {memory} MiB, an ordinary swap device of {swap} MiB |
+| zswap | {zswap} |
+| workload | {workload}, by one program with `madvise` |
+| zswap's operations | {operations} |
+| losses | {losses}; the rows add up to the kernel's own counters (`checks` in `counters.json`) |
+| bytes read back | {bytes} |
+
+## What can be relied on
+
+The order of the rows and of the points inside them, lengths, sizes and counters are exact. When the worker ran is
+the kernel scheduler's doing, so a replay takes it from the recording; what it then did is the kernel's decision.
+
+## Columns
+
+As in [data/README.md](../../README.md). Those that are empty in the whole run are left out.
+
+## What was left out
+
+`data/slim.py` made these files from the full recording. No row is missing. Left out are times (`ts_us`,
+`ts_end_us`: an emulator is slow in its own way), the CPU, the task's name, empty columns, the settings that only
+concern the recorder, and with zbud, in rows of stores, `hval`: the 8 bytes that happened to lie where the page was
+about to be copied. All columns that `zswaplab conform` compares are there, and it finds the same as on the full one.
+
+## Checksums (SHA-256)
+
+| file | |
+|---|---|
+{digests}
+
+`gzip -dc trace.csv.gz | sha256sum` gives the first.
+
+## Licence
+
+CC0-1.0 ([LICENSE-DATA](../../../LICENSE-DATA)).
+"""
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
-    slim(Path(sys.argv[1]), Path(sys.argv[2]))
+    slim(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])

@@ -7,12 +7,14 @@ import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from zswaplab import __version__
 from zswaplab.cli import main
+from zswaplab.trace.conform import conform_all
 from zswaplab.trace.shipped import data_dir
 
 SHIPPED = "p2-zbud-overflow"
@@ -77,11 +79,12 @@ def test_json_is_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 def test_several_runs_end_in_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["conform", str(short(tmp_path / "one")), str(short(tmp_path / "two"))]) == 0
-    table = capsys.readouterr().out.splitlines()[-3:]
-    assert [line.split()[0] for line in table] == ["run", "one", "two"]
+    table = capsys.readouterr().out.splitlines()[-4:]
+    assert [line.split()[0] for line in table] == ["run", "one", "two", "all"]
 
 
 @pytest.mark.parametrize("arguments", [
+    ["conform", SHIPPED, "--jobs", "0"],
     ["conform", "no-such-run"], ["conform", "/no/such/folder"], ["conform", SHIPPED, "--stage", "v7"],
 ])  # fmt: skip
 def test_bad_input_is_one_line_and_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,3 +130,26 @@ def test_a_reader_who_leaves_early_is_no_error() -> None:
         command.stdout.close()
         assert b"Traceback" not in command.stderr.read()
     assert command.returncode == 0
+
+
+def test_recordings_side_by_side_give_the_same_verdicts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [str(short(tmp_path / "one")), str(short(tmp_path / "longer", 6000)), str(short(tmp_path / "two"))]
+    printed = []
+    for jobs in ("1", "2"):
+        assert main(["conform", "--json", "--jobs", jobs, *runs]) == 0
+        verdicts = json.loads(capsys.readouterr().out)
+        printed.append([{**verdict, "seconds": 0} for verdict in verdicts])
+    assert printed[0] == printed[1]
+    assert [verdict["run"] for verdict in printed[1]] == ["one", "longer", "two"]
+
+
+def test_any_executor_will_do_and_progress_reaches_the_end(tmp_path: Path) -> None:
+    runs = [short(tmp_path / name) for name in ("one", "two")]
+    told: list[tuple[int, int]] = []
+    with ThreadPoolExecutor(2) as executor:
+        verdicts = list(conform_all(runs, executor=executor, progress=lambda *done: told.append(done)))
+    assert [verdict.run for verdict in verdicts] == ["one", "two"]
+    assert told[-1][0] == told[-1][1] == sum(run.joinpath("trace.csv.gz").stat().st_size for run in runs)
+    told.clear()
+    list(conform_all(runs, progress=lambda *done: told.append(done)))
+    assert told == sorted(told) and told[-1][0] == told[-1][1]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -45,6 +46,8 @@ def installed(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("wheel")
     clone = folder / "clone"
     shutil.copytree(repository, clone, ignore=NOT_CLONED)
+    (clone / "data" / "__pycache__").mkdir()
+    (clone / "data" / "__pycache__" / "slim.cpython-311.pyc").write_bytes(b"left by running data/slim.py")
     run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder, folder=clone)
     shutil.rmtree(clone)
     venv.create(folder / "venv", symlinks=os.name != "nt", with_pip=False)
@@ -78,11 +81,20 @@ def test_the_wheel_brings_every_recording(installed: Path, repository: Path, tmp
     found = Path(run(installed, "-I", "-c", where, folder=tmp_path).strip())
     assert found.is_relative_to(installed.parents[1])
     assert found.parent.name == "zswaplab"
-    shipped = {file.relative_to(found): file.read_bytes() for file in found.rglob("*") if file.is_file()}
-    data = repository / "data"
-    assert shipped == {
-        file.relative_to(data): file.read_bytes() for file in data.rglob("*") if file.is_file()
-    }
+    assert _contents(found) == _contents(repository / "data")
+
+
+def _contents(folder: Path) -> dict[Path, bytes]:
+    """Every file below a folder, but for what Python compiles there once it is installed."""
+    files = (file for file in folder.rglob("*") if file.is_file() and file.parent.name != "__pycache__")
+    return {file.relative_to(folder): file.read_bytes() for file in files}
+
+
+def test_the_wheel_has_nothing_compiled(installed: Path) -> None:
+    wheel = next(installed.parents[2].glob("zswaplab-*.whl"))
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "zswaplab/data/slim.py" in names
+    assert [name for name in names if "__pycache__" in name or name.endswith(".pyc")] == []
 
 
 def test_the_wheel_works_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:

@@ -9,11 +9,13 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from . import __version__
-from .model.errors import BadInput
+from .model.errors import BadInput, require
 
 if TYPE_CHECKING:
     from .trace.conform import Verdict
@@ -44,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("conform", help="hold the model against recordings of real kernels")
     one.add_argument("runs", nargs="+", metavar="RUN", help="a recording's folder, or the name of one that is shipped")
     one.add_argument("--stage", help="the stage to hold it against, instead of its own kernel's")
+    one.add_argument("--jobs", type=int, default=1, metavar="N", help="work on N recordings side by side (default 1)")
     one.add_argument("--json", action="store_true", help="print a list of verdicts for programs")
     one.set_defaults(run=conform)
     commands.add_parser("runs", help="list the recordings that are shipped").set_defaults(run=runs)
@@ -51,17 +54,15 @@ def parser() -> argparse.ArgumentParser:
 
 
 def conform(options: argparse.Namespace) -> int:
-    from .trace.conform import can_be_held
-    from .trace.conform import conform as hold
+    from .trace.conform import conform_all
 
-    for run in options.runs:  # a mistake in the last one is said before the first has been worked on
-        can_be_held(run, options.stage)
+    require("jobs", options.jobs, 1, 1024, "processes")
     verdicts = []
-    for run in options.runs:
-        verdict = hold(run, options.stage, progress(run))
-        verdicts.append(verdict)
-        if not options.json:
-            print(verdict.text(), flush=True)
+    with side_by_side(options.jobs) as executor:
+        for verdict in conform_all(options.runs, options.stage, executor, progress(len(options.runs))):
+            verdicts.append(verdict)
+            if not options.json:
+                print(verdict.text(), flush=True)
     if options.json:
         print(json.dumps([verdict.as_json() for verdict in verdicts], indent=1))
     elif len(verdicts) > 1:
@@ -69,27 +70,40 @@ def conform(options: argparse.Namespace) -> int:
     return 0 if all(verdict.agrees for verdict in verdicts) else 1
 
 
-def progress(run: str) -> Callable[[int, int], None] | None:
-    """Shows on a terminal, and only there, how far a run has got."""
+@contextmanager
+def side_by_side(jobs: int) -> Iterator[Executor | None]:
+    """An executor of that many processes; none for a single job, which needs no other process."""
+    if jobs == 1:
+        yield None
+        return
+    with ProcessPoolExecutor(jobs) as executor:
+        yield executor
+
+
+def progress(runs: int) -> Callable[[int, int], None] | None:
+    """Shows on a terminal, and only there, how far the recordings have got."""
     if not sys.stderr.isatty():
         return None
 
     def show(done: int, of: int) -> None:
-        sys.stderr.write(f"\r{run}: {done * 100 // of:3} %" if done < of else "\r\033[K")
+        bar = "█" * (done * 30 // of)
+        sys.stderr.write(f"\r{bar:░<30} {done * 100 // of:3} % of {runs} recordings" if done < of else "\r\033[K")
         sys.stderr.flush()
 
     return show
 
 
 def summary(verdicts: list[Verdict]) -> str:
-    """One line a run: operations, classes, seconds."""
+    """One line a run: operations, classes, seconds; and one for all together."""
     from .trace.conform import CLASSES
 
-    lines = [f"{'run':34}{'operations':>12}" + "".join(f"{kind:>16}" for kind in CLASSES) + f"{'seconds':>10}"]
-    for verdict in verdicts:
-        classes = "".join(f"{verdict.total(kind) or '·':>16}" for kind in CLASSES)
-        lines.append(f"{verdict.run:34}{verdict.operations:>12,}{classes}{verdict.seconds:>10.1f}")
-    return "\n".join(lines)
+    def line(name: str, some: list[Verdict]) -> str:
+        counts = [sum(verdict.total(kind) for verdict in some) for kind in CLASSES]
+        classes = "".join(f"{f'{count:,}' if count else '·':>16}" for count in counts)
+        return f"{name:28}{sum(counts):>11,}{classes}{sum(verdict.seconds for verdict in some):>9.1f}"
+
+    head = f"{'run':28}{'operations':>11}" + "".join(f"{kind:>16}" for kind in CLASSES) + f"{'seconds':>9}"
+    return "\n".join([head, *(line(verdict.run, [verdict]) for verdict in verdicts), line("all", verdicts)])
 
 
 def runs(options: argparse.Namespace) -> int:

@@ -600,6 +600,7 @@ def test_swapoff_frees_every_entry(kernel: dict[str, Any]) -> None:
     machine.put_out(4, content=SAME_FILLED)
     run(machine.zswap.invalidate_area(0))
     assert machine.zswap.trees == {}
+    machine.settle()
     assert machine.zswap.pool.zpool.pages == machine.zswap.counters.stored_pages == 0
     assert machine.zswap.counters.same_filled_pages == 0 and machine.listed() == []
     assert machine.zswap.pool.refcount == 1

@@ -8,6 +8,7 @@ import pytest
 
 from zswaplab.model.errors import BadInput
 from zswaplab.model.machine import Machine
+from zswaplab.trace.codecs import codec
 
 
 @pytest.fixture
@@ -132,3 +133,10 @@ def test_bad_parameters_change_nothing(machine: Machine, parameters: dict[str, A
 def test_v1_of_exclusive_loads_cannot_be_turned_on() -> None:
     with pytest.raises(BadInput, match="build a Machine with 'v1'"):
         Machine("rfc2-4").set(exclusive_loads=True)
+
+
+def test_a_compressor_of_ones_own_stays_when_the_backend_changes() -> None:
+    machine = Machine("4", compressor=codec("lzo"), ram_pages=100)
+    machine.set(zpool="zsmalloc")
+    assert machine.zswap.pool.zpool.name == "zsmalloc"
+    assert repr(machine.zswap.pool.compressor) == repr(codec("lzo"))

@@ -19,7 +19,21 @@ from zswaplab.model.errors import BadInput
 from zswaplab.model.machine import Machine
 from zswaplab.run.history import record
 from zswaplab.show.palette import OKABE_ITO
-from zswaplab.show.plots import COLOURS, INK, choose_lives, places_of, plot_lru, plot_size, png, save, show
+from zswaplab.show.plots import (
+    COLOURS,
+    INK,
+    choose_lives,
+    places_of,
+    plot_agreement,
+    plot_lru,
+    plot_size,
+    png,
+    save,
+    show,
+)
+from zswaplab.trace.altered import altered
+from zswaplab.trace.read import read
+from zswaplab.trace.shipped import find_run
 from zswaplab.trace.tables import Life, Replayed, replay
 from zswaplab.trace.workloads import revisit
 
@@ -156,3 +170,19 @@ def test_the_same_picture_every_time(stretch: Replayed) -> None:
 def test_matplotlib_is_not_needed_to_import_the_plots() -> None:
     code = "import sys, zswaplab.show.plots; print(sorted({'matplotlib', 'numpy', 'IPython'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_kernel_and_model_lie_on_each_other(tmp_path: Path) -> None:
+    figure = plot_agreement("f65-zbud-exact-on")
+    assert "their peaks differ by at most 0" in figure.alt
+    for axes in figure.axes:
+        kernel, model = axes.get_lines()
+        assert kernel.get_linewidth() > model.get_linewidth()
+        assert max(kernel.get_ydata()) == max(model.get_ydata())
+
+
+def test_a_lie_is_seen_in_the_plot(tmp_path: Path) -> None:
+    run = "f65-zbud-exact-on"
+    row = [row for row in read(find_run(run)).rows if row.op == "store"][-1]
+    figure = plot_agreement(altered(run, tmp_path / "lie", row.line, pool_pages=900))
+    assert "their peaks differ by at most 0" not in figure.alt

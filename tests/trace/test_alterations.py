@@ -249,16 +249,19 @@ def test_an_alteration_is_caught(alteration: str, recordings: dict[str, Raw], tm
     assert applied, "no recording has anything of the kind"
 
 
-@pytest.mark.parametrize(("op", "name"), [("store", "object"), ("shrink", "pagefree"), ("invalidate", "pagefree")])
-def test_a_zspage_with_another_address_is_caught(
-    op: str, name: str, recordings: dict[str, Raw], tmp_path: Path
+@pytest.mark.parametrize(
+    ("run", "op", "name"),
+    [("zsmalloc", "store", "object"), ("zsmalloc", "invalidate", "pagefree"), ("zsmalloc-reclaim", "shrink", "pagefree")],
+)
+def test_another_address_of_a_zspage_is_caught(
+    run: str, op: str, name: str, recordings: dict[str, Raw], tmp_path: Path
 ) -> None:
-    raw = source("zsmalloc-reclaim", recordings)
+    raw = source(run, recordings)
     index = [index for index in where(raw.lines, op) if f" {name}+" in f" {raw.lines[index]['inner']}"][-1]
     line = raw.lines[index]
-    value = next(word for word in line["inner"].split() if word.startswith(name)).partition("=")[2]
-    inner = line["inner"].replace(value, elsewhere(value))
-    assert caught(raw.with_lines([*raw.lines[:index], line | {"inner": inner}, *raw.lines[index + 1 :]]), tmp_path / "run")
+    value = next(word for word in line["inner"].split() if word.startswith(f"{name}+")).partition("=")[2]
+    altered = line | {"inner": line["inner"].replace(value, elsewhere(value))}
+    assert caught(raw.with_lines([*raw.lines[:index], altered, *raw.lines[index + 1 :]]), tmp_path / "run")
 
 
 @pytest.mark.parametrize("counter", ["stored_pages", "pool_limit_hit", "written_back_pages", "pool_total_size"])

@@ -66,3 +66,11 @@ def test_a_page_that_was_not_recorded_is_not_guessed() -> None:
 def test_an_unknown_codec_or_kernel_is_refused(name: str, kernel: str) -> None:
     with pytest.raises(BadInput, match="choose one of"):
         codec(name, kernel)
+
+
+def test_a_page_that_the_kernel_never_compressed_has_no_length() -> None:
+    machine = Machine(compressor=codec("lzo"))
+    machine.set(same_filled_pages_enabled=False)
+    machine.write(1, bytes(4096))
+    with pytest.raises(BadInput, match="was not recorded"):
+        machine.page_out(1)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import pandas
 
 COLUMNS = (
-    "seq", "operation", "offset", "page", "length", "ok", "result", "pool_pages", "stored_pages", "age", "from_tail",
+    "seq", "operation", "offset", "page", "length", "ok", "result", "pool_pages", "stored_pages",
+    "written_back", "limit_hit", "age", "from_tail",
 )  # fmt: skip
 
 
@@ -87,6 +88,8 @@ def test_the_table_is_what_the_kernel_did(table: pandas.DataFrame) -> None:
         assert (row["offset"], row["page"], row["result"]) == (cells["offset"], cells["page"], cells["ret"])
         assert (row["pool_pages"], row["stored_pages"]) == (cells["pool_pages"], cells["stored_pages"])
         assert row["ok"] == (cells["ret"] == 0)
+        if "limit_hit" in cells:
+            assert (row["written_back"], row["limit_hit"]) == (cells["written_back"], cells["limit_hit"])
         if recorded.op == "store":
             assert row["seq"] == recorded.seq - 1, "the swap-out that led to it"
             if "length" in cells:

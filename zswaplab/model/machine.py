@@ -102,7 +102,7 @@ class Machine:
             raise BadInput(f"exclusive_loads=True cannot be set at stage {self.stage.id}: build a Machine with 'v1'")
         now = self.zswap.pool
         zpool = parameters.pop("zpool", now.zpool.name)
-        compressor = parameters.pop("compressor", now.compressor.name)
+        compressor = parameters.pop("compressor", now.compressor)
         pair = zpool, getattr(compressor, "name", compressor)
         pools = [pool for pool in self.zswap.pools if (pool.zpool.name, pool.compressor.name) == pair]
         pool = pools[0] if pools else make_pool(self.stage, zpool, compressor, self.hook, self.evictable)
@@ -117,11 +117,12 @@ class Machine:
             run(self.unuse(page))
         run(self.swap.flush_slots())
         run(self.zswap.invalidate_area(0))
+        self.settle()
 
     def settle(self) -> None:
-        """What the kernel does as soon as the CPU is free: IO completes, a queued shrink worker runs."""
-        while any(pool.work_pending for pool in self.zswap.pools):
-            run(self.worker())
+        """What the kernel does as soon as the CPU is free: IO completes, whatever is queued for a kworker runs."""
+        while any(pool.work_pending or pool.zpool.pending for pool in self.zswap.pools):
+            run(self.kworker())
         run(self.complete_io())
 
     # -- the same as kernel operations, for whoever drives them --------------------------------
@@ -224,6 +225,13 @@ class Machine:
         if not waiting:
             self.zswap.pool_get(pool)
         yield from self.zswap.shrink_worker(pool)
+
+    def kworker(self) -> Kernel:
+        """What a backend left to a kworker, one piece of it, else the shrink worker."""
+        waiting = [pool.zpool for pool in self.zswap.pools if pool.zpool.pending]
+        if waiting:
+            return waiting[-1].work()
+        return self.worker()
 
     def drop_slot(self, page: int) -> Kernel:
         """The page's owner needs its slot no more (`free_swap_and_cache`)."""

@@ -81,6 +81,7 @@ class Shrinker(Limits):
             mapped = pool.zpool.map_handle(handle)
             type, offset = mapped.header
             yield UNMAP
+            pool.zpool.unmap_handle(handle)
         else:
             type, offset = entry.type, entry.offset
         yield pool.lru_lock.release  # from here others may free the entry
@@ -149,9 +150,11 @@ class Shrinker(Limits):
             type, offset = pool.zpool.map_handle(handle).header
             if not stage.maps_once:
                 yield UNMAP
+                pool.zpool.unmap_handle(handle)
             failed = yield from self.find_and_write(self.trees[type], offset, handle)
             if stage.maps_once:
                 yield UNMAP
+                pool.zpool.unmap_handle(handle)
         else:
             assert entry is not None and slot is not None
             tree = self.trees[entry.type]
@@ -207,8 +210,10 @@ class Shrinker(Limits):
         data = pool.zpool.map_handle(handle).data
         if not pool.zpool.sleep_mapped:
             yield UNMAP
+            pool.zpool.unmap_handle(handle)
         yield DECOMPRESS
         page = pool.compressor.decompress(data)
         if pool.zpool.sleep_mapped:
             yield UNMAP
+            pool.zpool.unmap_handle(handle)
         return page

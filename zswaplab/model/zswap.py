@@ -96,6 +96,7 @@ class Zswap(Shrinker):
         handle.data = data
         pool.zpool.map_handle(handle)  # for what else lay where it is mapped
         yield UNMAP
+        pool.zpool.unmap_handle(handle)
         entry.length, entry.pool, entry.handle = len(data), pool, handle
         return 0
 

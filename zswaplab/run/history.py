@@ -116,8 +116,9 @@ def record(machine: Machine, workload: Iterable[str], title: str = "") -> Histor
     """Run `workload` on `machine` step by step and keep the history.
 
     A workload is lines like "write 3", "page_out 3", "read 3", "free 3", "worker" (see
-    `Machine.operation`); a queued shrink worker runs after the operation that queued it. A fault of the
-    modelled kernel ends the history, it is not raised. Raises BadInput for an unknown operation.
+    `Machine.operation`). What is queued for a kworker (the shrink worker, a backend's compaction) runs after the
+    operation that queued it. A fault of the modelled kernel ends the history, it is not raised. Raises
+    BadInput for an unknown operation.
     """
     if isinstance(workload, str):
         raise BadInput(f"workload={workload!r} is one text; give a list of operations, like ['write 3', 'page_out 3']")
@@ -126,8 +127,9 @@ def record(machine: Machine, workload: Iterable[str], title: str = "") -> Histor
     try:
         for text in workload:
             recorder.run(text, machine.operation(text))
-            while machine.zswap.pool.work_pending and not recorder.history.fault:
-                recorder.run("the shrink worker", machine.worker())
+            pool = machine.zswap.pool
+            while (pool.work_pending or pool.zpool.pending) and not recorder.history.fault:
+                recorder.run("compaction" if pool.zpool.pending else "the shrink worker", machine.kworker())
             if recorder.history.fault:
                 break
             for _ in machine.complete_io():

@@ -68,6 +68,11 @@ def tell(recorder: Recorder, name: str, subject: Any, value: Any, operation: str
     if name == "page isolate":
         where = f"{zswap.pool.zpool.name} page {subject.number}"
         return 70, f"The backend takes **{where}**, the least recently filled: all that is in it must go.", None
+    if name == "move" and value:
+        where = f"{zswap.pool.zpool.name} page {value.number}"
+        return 68, f"Compaction moves the only object of its page into **{where}**, which has room.", None
+    if name == "slide":
+        return 56, f"Compaction slides the middle object of page {subject.number}, to close a **gap**.", None
     if name == "pagefree":
         where = f"{zswap.pool.zpool.name} page {subject.number}"
         return 58, f"Nothing is left in {where}: the page is **given back**.", None

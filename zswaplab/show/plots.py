@@ -168,6 +168,43 @@ def plot_size(run: Replayed | History) -> Figure:
     return figure
 
 
+SHOWN = {"pool_pages": "size of\nthe pool", "stored_pages": "stored\npages", "written_back": "written\nback",
+         "limit_hit": "refused:\nover limit"}  # fmt: skip
+
+
+def plot_agreement(run: str | Path) -> Figure:
+    """A recorded kernel's pool and counters, and the model's, on the same axes: the kernel wide, the model thin.
+
+    `run` is a shipped recording's name or a folder. Raises BadInput as `replay` does.
+    """
+    from ..trace.tables import recorded, replay
+
+    kernel, replayed = recorded(run), replay(run)
+    moments = [row["at"] for row in replayed.rows]
+    figure = new_figure(8.6, 5.6)
+    every = figure.subplots(len(SHOWN), sharex=True)
+    ends, apart = [], 0
+    for axes, (name, label) in zip(every, SHOWN.items(), strict=True):
+        wide = {"color": OKABE_ITO["sky blue"], "linewidth": 5, "solid_capstyle": "round", "alpha": 0.8}
+        axes.plot(kernel["seq"], kernel[name], drawstyle="steps-post", label="the recorded kernel", **wide)
+        values = [row[name] for row in replayed.rows]
+        axes.plot(moments, values, drawstyle="steps-post", color=INK, linewidth=1, label="the model")
+        ends.append(f"{kernel[name].iloc[-1]:,} and {values[-1]:,} {name}")
+        apart = max(apart, abs(int(kernel[name].max()) - max(values)))
+        axes.set_ylabel(label, rotation=0, ha="right", va="center")
+        axes.set_ylim(bottom=0)
+    every[0].legend(loc="lower right", frameon=False, ncols=2)
+    every[-1].set_xlabel("position in the recording (events)")
+    every[-1].set_xlim(0, int(kernel["seq"].iloc[-1]))
+    figure.suptitle(f"{replayed.run}: kernel and model", x=0.01, ha="left", fontsize=11, color=INK)
+    figure.alt = (  # type: ignore[attr-defined]
+        f"Four counters of {replayed.run} over time, each drawn twice: wide as the kernel recorded it, thin as the "
+        f"model has it. The thin line runs inside the wide one from end to end; their peaks differ by at most {apart}. "
+        f"At the end, kernel and model: {', '.join(ends)}."
+    )
+    return figure
+
+
 def sizes_of_history(history: History) -> tuple[list[int], list[int], list[int]]:
     """The pool's size at each step, and the steps in which a page was refused: it was full, or did not fit."""
     sizes, full, poor = [0], [], []

@@ -112,7 +112,8 @@ def recorded_lengths(name: str, kernel: str) -> dict[bytes, int | None]:
     """Page -> its recorded length in bytes, None where the compressor refused it."""
     pages = codec_pages()
     with open(data_dir() / "codecs" / f"lengths-{kernel}.csv", newline="") as file:
-        cells = {pages[int(row["page"])]: row[name] for row in csv.DictReader(file) if row[name]}
+        # 0 says that the kernel never compressed it: the page is same-filled
+        cells = {pages[int(row["page"])]: row[name] for row in csv.DictReader(file) if row[name] not in ("", "0")}
     return {page: None if cell == "refused" else int(cell) for page, cell in cells.items()}
 
 

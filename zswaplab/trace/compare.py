@@ -10,8 +10,14 @@ from ..model.machine import Machine
 from ..model.steps import Kernel
 from ..model.swap import Frame
 from ..model.zpool import Handle
-from .placement import PLACEMENTS
+from .placement import Placement, ZbudPlacement
 from .read import Recording, Row
+from .z3fold import Z3foldPlacement
+from .zsmalloc import ZsmallocPlacement
+
+PLACEMENTS: dict[str, type[Placement]] = {
+    "zbud": ZbudPlacement, "z3fold": Z3foldPlacement, "zsmalloc": ZsmallocPlacement,
+}  # fmt: skip
 
 COUNTERS = {
     "stored_pages": "stored_pages", "same_filled": "same_filled_pages", "limit_hit": "pool_limit_hit",
@@ -31,6 +37,7 @@ class Thread:
         self.operation: Kernel | None = None
         self.offset: int | None = None  # the slot it writes or reads
         self.observed_steps = self.steps = 0  # since it last began or was interrupted; begins and ends do not count
+        self.standing = ""  # the kind of step that it has come to
         self.at_step = True  # where it stands: not where a function begins or ends
         self.paused = False  # its operation was interrupted and has not ended since
         self.interruptions = 0
@@ -84,8 +91,11 @@ class Comparison:
 
     # -- an operation begins and ends ----------------------------------------------------------
 
-    def compare_begin(self, thread: Thread, row: Row, arguments: tuple[Any, ...]) -> None:
+    def compare_begin(self, thread: Thread, row: Row, arguments: Any) -> None:
         cells, zswap = row.cells, self.machine.zswap
+        if row.op == "z3fold_compact":
+            self.placement.compare_row(row, arguments)
+            return
         self.compare(row, "full_before", cells.get("full_before"), int(zswap.reached_full))
         self.compare(row, "pool_pages_before", cells.get("pool_pages_before"), zswap.size)
         self.compare(row, "true_before", cells.get("true_before"), zswap.pool.zpool.pages)
@@ -104,6 +114,9 @@ class Comparison:
 
     def compare_end(self, thread: Thread, row: Row, result: Any) -> None:
         cells, zswap = row.cells, self.machine.zswap
+        if row.op == "z3fold_compact":
+            self.placement.compare_row(row, result)
+            return
         if row.op == "invalidate":
             self.compare(row, "ok", cells.get("ok"), thread.had)
         elif row.op != "worker":

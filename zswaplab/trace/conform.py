@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .cpus import SeveralCpus
 from .read import Recording, Row, read, read_head
 from .replay import Replay
 from .shipped import find_run
@@ -26,7 +28,8 @@ class Verdict:
     """How one recording compares: for each kind of operation how many are of each class.
 
     `problems` lists what disagreed, as (row, what, recorded, model), in the recording's order;
-    `inferred` the rows whose order was chosen; `reasons` how often each reason was given.
+    `inferred` the rows whose order was chosen; `reasons` how often each reason was given; `around` the rows
+    before and after the first problem.
     """
 
     run: str
@@ -36,7 +39,7 @@ class Verdict:
     inferred: list[Row]
     reasons: Counter[str]
     seconds: float
-    rows: list[Row] = field(repr=False)
+    around: list[Row] = field(repr=False)
 
     @property
     def agrees(self) -> bool:
@@ -70,7 +73,11 @@ class Verdict:
         if self.inferred:
             named = ", ".join(f"{row.op} at line {row.line}" for row in self.inferred[:8])
             lines.append(f"  order inferred: {named}{', …' if len(self.inferred) > 8 else ''}")
-        lines.append("" if self.agrees else "\n" + self.first_problem())
+        if not self.agrees:
+            columns = Counter(what if what.isidentifier() else "order of steps" for _, what, *_ in self.problems)
+            apart = ", ".join(f"{name} {count:,}" for name, count in columns.most_common())
+            lines += [f"  what disagrees: {apart}", "", self.first_problem()]
+        lines.append("")
         return "\n".join(lines)
 
     def first_problem(self) -> str:
@@ -79,10 +86,9 @@ class Verdict:
         said = f"recorded {recorded!r}, model {model!r}" if recorded is not None or model is not None else ""
         place = f"{row.op} at line {row.line} (seq {row.seq}..{row.seq_end})"
         lines = [f"first disagreement: {place}: {what} {said}".rstrip()]
-        index = self.rows.index(row)
-        for near in self.rows[max(0, index - 5) : index + 4]:
+        for near in self.around:
             shown = " ".join(f"{name}={near.cells[name]}" for name in SHOWN if name in near.cells)
-            lines.append(f"  {'>' if near is row else ' '} {near.line:>7}  {near.op:14} {shown}")
+            lines.append(f"  {'>' if near.line == row.line else ' '} {near.line:>7}  {near.op:14} {shown}")
         return "\n".join(lines)
 
     def as_json(self) -> dict[str, Any]:
@@ -127,10 +133,70 @@ def conform(
     inferred = [row for row in recording.rows if replay.found.get(row.line) == "order inferred"]
     reasons = Counter(reason for line, reason in replay.reasons.items() if replay.found[line] != "disagrees")
     problems = sorted(replay.problems, key=lambda problem: problem[0].seq)
+    around = surroundings(recording.rows, problems[0][0]) if problems else []
     seconds = time.perf_counter() - started
-    return Verdict(
-        recording.name, replay.machine.stage.id, counts, problems, inferred, reasons, seconds, recording.rows
-    )
+    return Verdict(recording.name, replay.machine.stage.id, counts, problems, inferred, reasons, seconds, around)
+
+
+def surroundings(rows: list[Row], row: Row) -> list[Row]:
+    """The rows of the recording just before and after one."""
+    index = rows.index(row)
+    return rows[max(0, index - 5) : index + 4]
+
+
+def conform_all(
+    runs: Sequence[str | Path], stage: str | None = None, executor: Executor | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Verdict]:
+    """Hold the model against several recordings: a Verdict each, in the order of `runs`.
+
+    `executor`, one of concurrent.futures, works on them side by side; without one they come one after the
+    other. `progress` is told how many bytes of recordings are done, of how many. Raises BadInput, before any
+    is worked on, if one cannot be held.
+    """
+    folders = [can_be_held(run, stage) for run in runs]
+    sizes = [size_of(folder) for folder in folders]
+    meter = Meter(sum(sizes), progress)
+    if executor is None:
+        for folder, size in zip(folders, sizes, strict=True):
+            yield conform(folder, stage, meter.part(size))
+        return
+    largest_first = sorted(range(len(folders)), key=lambda number: -sizes[number])
+    futures = {number: executor.submit(conform, folders[number], stage) for number in largest_first}
+    for number, future in futures.items():
+        future.add_done_callback(lambda _, size=sizes[number]: meter.part(size)(1, 1))  # type: ignore[misc]
+    try:
+        for number in range(len(folders)):
+            yield futures[number].result()
+    finally:
+        for future in futures.values():
+            future.cancel()
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of a recording's rows, packed: how much work it is."""
+    trace = folder / "trace.csv.gz"
+    return trace.stat().st_size if trace.is_file() else 1
+
+
+class Meter:
+    """Adds up the progress of recordings of different size."""
+
+    def __init__(self, total: int, told: Callable[[int, int], None] | None) -> None:
+        self.total = total
+        self.done = 0
+        self.told = told
+
+    def part(self, size: int) -> Callable[[int, int], None]:
+        """The progress of one recording of `size` bytes."""
+
+        def show(done: int, of: int) -> None:
+            if self.told:
+                self.told(self.done + size * done // of, self.total)
+            if done == of:
+                self.done += size
+
+        return show
 
 
 def can_be_held(run: str | Path, stage: str | None = None) -> Path:
@@ -148,9 +214,12 @@ def replay_in_order(
 ) -> Replay:
     """Replay a recording; where an interrupted operation's inner order was not recorded, find one that explains it.
 
+    With several CPUs this is done as it goes on, see `cpus`.
     An operation that another thread interrupts is taken to have done, before that, only what was seen. If
     that leads to a problem, it is let go on by a few steps first; such a choice stands for all later rows.
     """
+    if recording.parameters.get("cpus", 1) > 1:
+        return SeveralCpus(recording, stage).run(progress=progress)
     replay = Replay(recording, stage).run(progress=progress)
     while replay.problems:
         better = next(filter(None, (retry(replay, key) for key in suspects(replay))), None)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..model.zpool import Handle
 from .read import Row
-from .zsmalloc import ZsmallocPlacement
 
 if TYPE_CHECKING:
     from .compare import Comparison
@@ -16,6 +15,15 @@ class Placement(Protocol):
     """Compares the `handle` and `hval` cells of rows with the model's handles."""
 
     def __init__(self, comparison: Comparison) -> None: ...
+
+    def allocated(self, handle: Handle) -> None:
+        """The backend has just given this handle."""
+
+    def freed(self, handle: Handle) -> None:
+        """The backend is about to be given this handle back."""
+
+    def saw(self, event: str, subject: Any, value: Any) -> Any:
+        """An event inside the backend: what is to be compared once the recording comes to it."""
 
     def stored(self, row: Row, handle: Handle) -> None:
         """A store has ended, and the backend gave it `handle`."""
@@ -32,8 +40,14 @@ class Placement(Protocol):
     def page_freed(self, number: int) -> int | None:
         """The backend gives a page back: what its `pagefree` point must say; None if that is not known."""
 
+    def compare_point(self, row: Row, name: str, text: str, value: Any) -> None:
+        """The recording comes to a point inside the backend, which says `text`."""
 
-class ZbudPlacement:
+    def compare_row(self, row: Row, cells: dict[str, Any]) -> None:
+        """The recording comes to an operation inside the backend."""
+
+
+class ZbudPlacement(Placement):
     """zbud: a handle is the object's address. The address of a page is learned at its first object."""
 
     def __init__(self, comparison: Comparison) -> None:
@@ -62,6 +76,3 @@ class ZbudPlacement:
 
     def page_freed(self, number: int) -> int | None:
         return self.addresses.pop(number, None)
-
-
-PLACEMENTS: dict[str, type[Placement]] = {"zbud": ZbudPlacement, "zsmalloc": ZsmallocPlacement}

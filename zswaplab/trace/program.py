@@ -63,6 +63,8 @@ def call(machine: Machine, name: str, arguments: tuple[Any, ...], frame: Frame) 
         return swap.readpage, (*arguments, frame)
     if name == "shrink_worker":
         return zswap.shrink_worker, (zswap.pools[-1],)
+    if name == "kworker":
+        return machine.kworker, ()
     return getattr(zswap if name == "invalidate_area" else swap, name), arguments
 
 

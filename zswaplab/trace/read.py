@@ -6,7 +6,7 @@ import csv
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,24 +39,63 @@ ADDRESSES = {"pagefree", "object", "pick", "move"}  # points whose value is an a
 SETTINGS = ("zswap.max_pool_percent", "zswap.accept_threshold_percent", "totalram_pages")
 
 
+OWN = ("seq", "seq_end", "tid", "parent", "op")  # columns that are a Row's own attributes
+
+
+class Cells(Mapping[str, Any]):
+    """The filled columns of a row, by name. Rows with the same columns filled share one dict of their places."""
+
+    __slots__ = ("places", "filled")
+
+    def __init__(self, places: dict[str, int], filled: tuple[Any, ...]) -> None:
+        self.places = places
+        self.filled = filled
+
+    def __getitem__(self, name: str) -> Any:
+        return self.filled[self.places[name]]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        place = self.places.get(name)
+        return default if place is None else self.filled[place]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.filled)
+
+
 class Row:
     """One row of trace.csv.gz: an operation of the kernel.
 
-    `cells` holds the filled columns: whole numbers, text for handle, hval and task. `points` are the
-    points inside it as (position, name, value); `line` is its line in the file.
+    `cells` holds the other filled columns: whole numbers, text for handle, hval and task. `inner` has the points
+    inside it as they are written, `points` taken apart; `line` is its line in the file.
     """
 
-    __slots__ = ("line", "seq", "seq_end", "tid", "parent", "op", "cells", "points")
+    __slots__ = ("line", "seq", "seq_end", "tid", "parent", "op", "cells", "inner")
 
-    def __init__(self, line: int, cells: dict[str, Any], points: list[tuple[int, str, str]]) -> None:
+    def __init__(self, line: int, cells: dict[str, Any], inner: str) -> None:
         self.line = line
         self.seq: int = cells["seq"]
         self.seq_end: int = cells.get("seq_end", self.seq)
         self.tid: int = cells["tid"]
         self.parent: int | None = cells.get("parent")
         self.op: str = cells["op"]
-        self.cells = cells
-        self.points = points
+        self.cells: Mapping[str, Any] = cells
+        self.inner = inner
+
+    @property
+    def points(self) -> list[tuple[int, str, str]]:
+        """The points inside it, as (position, name, value): "full+1=0 malloc+2" is (seq + 1, "full", "0"), ..."""
+        found = []
+        for word in self.inner.split():
+            name, _, rest = word.partition("+")
+            position, _, value = rest.partition("=")
+            found.append((self.seq + int(position), name, value))
+        return found
 
     def __repr__(self) -> str:
         shown = {name: value for name, value in self.cells.items() if name in ("offset", "length", "ret", "ok")}
@@ -110,8 +149,9 @@ def read(folder: str | Path, columns: tuple[str, ...] | None = None) -> Recordin
             reader = csv.reader(file)
             header = next(reader, [])
             check_header(path, header)
+            keep = Keeper(columns)
             for line, values in enumerate(reader, start=2):
-                recording.rows.append(make_row(path, line, header, values, columns, nesting))
+                recording.rows.append(keep.small(make_row(path, line, header, values, nesting)))
     except (EOFError, zlib.error, OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadInput(f"{path}: broken off or damaged after line {max(line, 1)} ({error}); fetch it again") from None
     if not recording.rows:
@@ -170,17 +210,35 @@ class Nesting:
             return f"parent={row.parent}, but thread {row.tid} is in operation {inside} then"
         if rows and row.seq_end > rows[-1].seq_end:
             return f"seq_end={row.seq_end} lies after the end of the operation it is in, {rows[-1].seq_end}"
-        if row.points and row.op != "free" and row.points[-1][0] >= row.seq_end:
-            return f"inner point {row.points[-1][1]!r} lies after the end of the operation, {row.seq_end}"
+        name, _, rest = row.inner[row.inner.rfind(" ") + 1 :].partition("+")  # the last point
+        if row.op != "free" and row.inner and row.seq + int(rest.partition("=")[0]) >= row.seq_end:
+            return f"inner point {name!r} lies after the end of the operation, {row.seq_end}"
         self.last = row.seq
         if row.seq_end > row.seq:
             rows.append(row)
         return ""
 
 
-def make_row(
-    path: Path, line: int, header: list[str], values: list[str], columns: tuple[str, ...] | None, nesting: Nesting
-) -> Row:
+class Keeper:
+    """Makes rows small: equal values and equal sets of columns are kept once, columns not asked for not at all."""
+
+    def __init__(self, columns: tuple[str, ...] | None) -> None:
+        self.columns = columns
+        self.values: dict[Any, Any] = {}
+        self.places: dict[tuple[str, ...], dict[str, int]] = {}
+
+    def small(self, row: Row) -> Row:
+        known = self.values
+        cells = row.cells if self.columns is None else {n: c for n, c in row.cells.items() if n in self.columns}
+        names = tuple(name for name in cells if name not in OWN)
+        places = self.places.get(names) or self.places.setdefault(names, {n: i for i, n in enumerate(names)})
+        row.cells = Cells(places, tuple([known.setdefault(cells[name], cells[name]) for name in names]))
+        row.op = known.setdefault(row.op, row.op)
+        row.tid = known.setdefault(row.tid, row.tid)
+        return row
+
+
+def make_row(path: Path, line: int, header: list[str], values: list[str], nesting: Nesting) -> Row:
     """Check one line and make it a Row; BadInput names what is wrong with it."""
 
     def refuse(rule: str) -> BadInput:
@@ -191,13 +249,12 @@ def make_row(
     cells: dict[str, Any] = {name: value for name, value in zip(header, values, strict=True) if value}
     for wrong in wrong_cells(cells):
         raise refuse(wrong)
-    points = list(parse_points(cells["seq"], cells.pop("inner", ""), refuse))
-    row = Row(line, cells, points)
+    inner = cells.pop("inner", "")
+    if wrong := wrong_points(inner):
+        raise refuse(wrong)
+    row = Row(line, cells, inner)
     if wrong := nesting.wrong(row):
         raise refuse(wrong)
-    if columns is not None:
-        kept = {"seq", "seq_end", "tid", "parent", "op", *columns}
-        row.cells = {name: value for name, value in cells.items() if name in kept}
     return row
 
 
@@ -230,20 +287,20 @@ def wrong_cells(cells: dict[str, Any]) -> Iterator[str]:
         yield f"seq_end={cells['seq_end']} lies before seq={cells['seq']}"
 
 
-def parse_points(seq: int, inner: str, refuse: Callable[[str], BadInput]) -> Iterator[tuple[int, str, str]]:
-    """"full+1=0 malloc+2" -> (seq + 1, "full", "0"), (seq + 2, "malloc", "")."""
+def wrong_points(inner: str) -> str:
+    """What is wrong with the points inside a row, or nothing."""
     last = 0
     for word in inner.split():
         name, plus, rest = word.partition("+")
         position, equals, value = rest.partition("=")
         if not plus or not position.isdecimal():
-            raise refuse(f"inner point {word!r} is not of the form name+N or name+N=value")
+            return f"inner point {word!r} is not of the form name+N or name+N=value"
         if int(position) <= last:
-            raise refuse(f"inner point {word!r} does not come after the one before, which is at +{last}")
+            return f"inner point {word!r} does not come after the one before, which is at +{last}"
         try:
             if equals and name != "list":
                 int(value, 16 if name in ADDRESSES else 10)
         except ValueError:
-            raise refuse(f"inner point {word!r}: {value!r} is not a number") from None
+            return f"inner point {word!r}: {value!r} is not a number"
         last = int(position)
-        yield seq + last, name, value
+    return ""

@@ -9,7 +9,8 @@ did to the swap cache, and when the worker ran.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from heapq import heappop, heappush
 from typing import Any
 
 from ..model.compressors import RecordedPage
@@ -25,15 +26,18 @@ from .variants import machine_for
 FUNCTIONS = {  # row of the recording -> function of the model
     "store": "store", "load": "load", "invalidate": "invalidate_page", "invalidate_area": "invalidate_area",
     "worker": "shrink_worker", "shrink": "zpool_shrink", "lru_shrink": "reclaim_entry", "writeback": "writeback_entry",
+    "z3fold_compact": "compact_page",
 }  # fmt: skip
 NESTED = {"swapcache_add": "swapcache add", "swapcache_del": "swapcache delete"}  # when inside another operation
-UNKNOWN = {"shrink_lru", "lru_entry", "shrinker_scan", "z3fold_release", "z3fold_compact"}  # of later kernels, z3fold
-INSTANTS = {"free": "free", "diskwrite": "submit", "slot_free": "slot free"}
+UNKNOWN = {"shrink_lru", "lru_entry", "shrinker_scan"}  # of later kernels
+INSTANTS = {"free": "free", "diskwrite": "submit", "slot_free": "slot free", "z3fold_release": "release"}
+PLACING = {"pick", "list", "move", "slide"}  # points inside a backend that says where objects go
 STEPS = {"malloc", "map", "unmap", "lookup", "submit"}  # steps of the model that a recording has points for
 POINTS = {
     "full", "accept", "malloc", "malloced", "map", "unmap", "insert", "update", "find", "search", "put", "erase",
-    "zfree", "zfreed", "object", "pagefree", "lookup", "looked", "cached", "submitted",
+    "zfree", "zfreed", "object", "pagefree", "lookup", "looked", "cached", "submitted", *PLACING,
 }  # fmt: skip
+SLEEPS = {"compress", "decompress", "lookup", "submit", "read"}  # steps of the model at which a thread may sleep
 PROBES = {"rsca": "lookup", "malloc_out": "malloced"}  # where a probe is not called like its point
 
 
@@ -60,11 +64,13 @@ class Replay(Comparison):
         self.program: list[Input] = []
         self.threads: dict[int, Thread] = {}
         self.current: Thread | None = None
+        self.latest, self.position = recording.rows[0], 0  # the event that is being taken
         self.effects = 0
         self.swapoff = False  # it has begun
         self.set_aside: set[int] = set()  # slots that swapoff took back from the slot cache, never used
         self.vocabulary = vocabulary(recording)
         self.lengths = page_lengths(recording)
+        self.preempts = preempts(recording)
         self.kinds = {row.op for row in recording.rows}
         self.older = None if "swapcache_add" in self.kinds else SwapLayer(self.machine.swap, self.outside)
 
@@ -75,10 +81,22 @@ class Replay(Comparison):
 
         `progress` is told now and then how many events are done, of how many.
         """
+        try:
+            for row in self.rows_done(progress):
+                if stop_at is not None and self.problems and row.seq <= stop_at:
+                    return self
+            self.finish()
+        except Fault as fault:
+            self.disagree(self.latest, f"the model's kernel faults: {fault}")
+        return self
+
+    def rows_done(self, progress: Callable[[int, int], None] | None) -> Iterator[Row]:
+        """Take every event; yields the row of each once it is taken."""
         previous: Thread | None = None
-        queue = events(self.recording)
-        for count, (_, row, name, value) in enumerate(queue):
+        rows = len(self.recording.rows)
+        for count, (position, row, name, value) in enumerate(events(self.recording)):
             thread = self.threads.get(row.tid) or self.threads.setdefault(row.tid, Thread(row.tid))
+            self.latest, self.position = row, position
             if previous is not thread:
                 if previous is not None:
                     self.interrupt(previous)
@@ -88,15 +106,9 @@ class Replay(Comparison):
             except Disagreement as problem:
                 self.disagree(row, str(problem), *problem.args[1:])
                 self.abandon(thread)
-            except Fault as fault:
-                self.disagree(row, f"the model's kernel faults: {fault}", None, None)
-                return self
-            if stop_at is not None and self.problems and row.seq <= stop_at:
-                return self
             if progress and count % 4096 == 0:
-                progress(count, len(queue))
-        self.finish()
-        return self
+                progress(row.line, rows + 2)
+            yield row
 
     def finish(self) -> None:
         """After the last row: nothing may be left to do, and the counters must be the kernel's last ones."""
@@ -118,7 +130,7 @@ class Replay(Comparison):
                     if "slot_give" not in self.kinds:
                         self.feed(thread, row, "free_slot", offset)
             if row.op in STARTS and (row.parent is None or row.op == "worker"):
-                if row.op != "slot_free" or not self.expects(thread, "slot free"):
+                if row.op not in OWN or not self.expects(thread, OWN[row.op]):
                     STARTS[row.op](self, thread, row)
             self.begin(thread, row)
         elif thread.lost:
@@ -149,6 +161,8 @@ class Replay(Comparison):
         self.found.setdefault(row.line, "agrees")
         if row.op == "free":
             self.compare_free(row, *value)
+        elif row.op == "z3fold_release":
+            self.placement.compare_row(row, value)
         else:
             self.compare(row, "offset", row.cells["offset"], thread.offset if event == "submit" else value)
 
@@ -166,6 +180,8 @@ class Replay(Comparison):
             self.compare_label(row)
         if name == "object":
             self.placement.took(row, int(value, 16), result)
+        elif name in PLACING:
+            self.placement.compare_point(row, name, value, result)
         elif value:
             self.compare(row, name, int(value, 16 if name in ADDRESSES else 10), result)
 
@@ -178,6 +194,8 @@ class Replay(Comparison):
             return
         if event in ("begin", "end"):
             name = f"{event} {subject}"
+            if subject == "compact_page":
+                value = self.placement.saw(event, subject, value)
             if name in FUNCTION_EVENTS:
                 thread.done.append((name, value))
         elif event == "free":
@@ -185,6 +203,8 @@ class Replay(Comparison):
             where = self.placement.where(handle) if length else None
             entry = (length, where, subject.offset, self.machine.zswap.pool.zpool.pages)
             thread.done.append(("free", entry))
+            if length:
+                self.placement.freed(handle)
         elif event == "slot free":
             thread.done.append((event, value))
         elif event in NESTED.values():
@@ -192,9 +212,15 @@ class Replay(Comparison):
                 thread.done.append((event, value))
         elif event == "malloced":
             thread.handle = value
+            if not isinstance(value, int):
+                self.placement.allocated(value)
             self.note(thread, event, value)
         elif event == "object":
             self.note(thread, event, subject)
+        elif event == "release":
+            thread.done.append((event, self.placement.saw(event, subject, value)))
+        elif event in PLACING or event == "page isolate":
+            self.note(thread, event, self.placement.saw(event, subject, value))
         elif event == "pagefree":
             self.note(thread, event, self.placement.page_freed(value))
         else:
@@ -214,13 +240,14 @@ class Replay(Comparison):
         try:
             step: Step = next(thread.operation)
         except StopIteration:
-            thread.operation = None
+            thread.operation, thread.standing = None, ""
             thread.held, thread.granting = 0, False
             if thread.paused:
                 self.program.append(("finish", thread.tid, ()))
             return
         finally:
             self.current = None
+        thread.standing = step.kind
         thread.granting = step.kind == "acquire"
         thread.held -= step.kind == "release"
         thread.at_step = step is not CALL and step is not RETURN
@@ -247,6 +274,8 @@ class Replay(Comparison):
         """Another thread of the same CPU runs: so this one holds no spinlock, it cannot be preempted with one."""
         while thread.operation is not None and (thread.held or not (thread.rows or thread.done)):
             self.advance(thread)  # between two rows it goes on to the next thing that would be seen
+        while thread.operation is not None and not (self.preempts or thread.done or thread.standing in SLEEPS):
+            self.advance(thread)  # it gave the CPU up itself, and can do that only where it may sleep
         thread.interrupted = bool(thread.rows)
         if thread.rows:
             row = thread.rows[-1]
@@ -273,7 +302,7 @@ class Replay(Comparison):
 
     def state(self) -> tuple[Any, ...]:
         zswap = self.machine.zswap
-        return (zswap.reached_full, *(value for _, value in zswap.counters))
+        return (zswap.pool.zpool.pages, zswap.reached_full, *(value for _, value in zswap.counters))
 
     def feed(self, thread: Thread, row: Row, name: str, *arguments: Any) -> None:
         """Start an operation of the swap layer or the worker."""
@@ -297,7 +326,7 @@ class Replay(Comparison):
         thread.rows.clear()
         thread.lost = thread.interrupted = thread.paused = False
         thread.observed_steps = thread.steps = thread.interruptions = 0
-        thread.at_step = True
+        thread.at_step, thread.standing = True, ""
         thread.operation = operation
 
     def expects(self, thread: Thread, event: str) -> bool:
@@ -357,6 +386,11 @@ class Replay(Comparison):
             self.disagree(row, "the worker runs, but the model has not queued it")
         self.feed(thread, row, "shrink_worker")
 
+    def compaction(self, thread: Thread, row: Row) -> None:
+        """A kworker does what the backend left to it; when is not decided by the model."""
+        if self.machine.zswap.pool.zpool.pending:
+            self.feed(thread, row, "kworker")
+
     def begin_swapoff(self, thread: Thread, row: Row) -> None:
         self.swapoff = True
         self.compare_counters(row, "counters_workload_exit")
@@ -390,21 +424,28 @@ STARTS: dict[str, Callable[[Replay, Thread, Row], None]] = {
     "swapout": Replay.swapout, "swapin": Replay.swapin, "slot_give": Replay.slot_give, "slot_free": Replay.slot_free,
     "worker": Replay.worker, "invalidate_area": Replay.invalidate_area,
     "swapcache_add": Replay.swapcache_add, "swapcache_del": Replay.swapcache_del, "swapoff": Replay.begin_swapoff,
+    "z3fold_compact": Replay.compaction,
 }  # fmt: skip
+OWN = {"slot_free": "slot free", "z3fold_compact": "begin compact_page"}  # may be part of what a thread is doing
 FUNCTION_EVENTS = {f"{event} {name}" for event in ("begin", "end") for name in FUNCTIONS.values()}
 FUNCTION_EVENTS.discard("end invalidate_area")
 
 
-def events(recording: Recording) -> list[tuple[int, Row, str, str]]:
+def events(recording: Recording) -> Iterator[tuple[int, Row, str, str]]:
     """Every begin, point and end of the recording as (position, row, name, value), in their order."""
-    found: list[tuple[int, int, Row, str, str]] = []
+    coming: list[tuple[int, int, int, Row, str, str]] = []  # a heap: what lies ahead of the rows that have begun
     for index, row in enumerate(recording.rows):
-        found.append((row.seq, index, row, "begin", ""))
-        found.extend((position, index, row, name, value) for position, name, value in row.points)
+        while coming and coming[0][0] <= row.seq:
+            position, *_, earlier, name, value = heappop(coming)
+            yield position, earlier, name, value
+        yield row.seq, row, "begin", ""
+        for number, (position, name, value) in enumerate(row.points):
+            heappush(coming, (position, index, number, row, name, value))
         if row.seq_end > row.seq:
-            found.append((row.seq_end, index, row, "end", ""))
-    found.sort(key=lambda event: event[0])
-    return [(position, row, name, value) for position, _, row, name, value in found]
+            heappush(coming, (row.seq_end, index, len(coming), row, "end", ""))
+    while coming:
+        position, *_, earlier, name, value = heappop(coming)
+        yield position, earlier, name, value
 
 
 def vocabulary(recording: Recording) -> set[str]:
@@ -416,6 +457,12 @@ def vocabulary(recording: Recording) -> set[str]:
         return {name for row in recording.rows for _, name, _ in row.points} & POINTS
     names = {probe.split()[0].partition("/")[2].removeprefix("i_") for probe in probes}
     return {PROBES.get(name, name) for name in names} & POINTS
+
+
+def preempts(recording: Recording) -> bool:
+    """Whether that kernel takes the CPU from a thread in the middle of its code (/sys/kernel/debug/sched/preempt)."""
+    mode = str(recording.parameters.get("preempt", ""))
+    return "(none)" not in mode and "(voluntary)" not in mode
 
 
 def page_lengths(recording: Recording) -> dict[int, int | None]:

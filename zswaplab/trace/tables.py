@@ -10,7 +10,7 @@ from .compare import Thread
 from .conform import can_be_held, replay_in_order
 from .read import Recording, Row, read, read_head
 from .replay import Replay
-from .shipped import shipped_runs
+from .shipped import find_run, shipped_runs
 from .variants import variant_of
 
 if TYPE_CHECKING:
@@ -36,13 +36,33 @@ def runs() -> pandas.DataFrame:
             kind = key.partition(":")[0]
             counted[kind] = counted.get(kind, 0) + count
         rows.append({
-            "run": name, "kernel": settings["params"].get("kernel", settings["kernel"]), "stage": stage,
+            "run": name, "kernel": settings["params"]["kernel"], "stage": stage,
             "backend": settings["params"]["zswap.zpool"], "compressor": settings["params"]["zswap.compressor"],
-            "exclusive loads": form, "workload": name.split("-")[2],
+            "exclusive loads": form, "workload": settings["workload"],
             "operations": sum(counted[kind] for kind in KINDS), "writebacks": counted["writeback"],
             "KB": (folder / "trace.csv.gz").stat().st_size // 1000,
         })  # fmt: skip
     return pandas.DataFrame(rows)
+
+
+COUNTED = ("pool_pages", "stored_pages", "written_back", "limit_hit")
+
+
+def recorded(run: str | Path) -> pandas.DataFrame:
+    """What the recorded kernel itself said of its pool: a row at the end of each store, load, invalidate and writeback.
+
+    `seq` is the position in the recording, `pool_pages` zswap's idea of the pool's size in pages, and three
+    counters. Raises BadInput as `read` does.
+    """
+    import pandas
+
+    rows = [
+        (row.seq_end, *(row.cells.get(name) for name in COUNTED))
+        for row in read(find_run(run), COUNTED).rows
+        if row.op in ("store", "load", "invalidate", "writeback")
+    ]
+    table = pandas.DataFrame(rows, columns=["seq", *COUNTED], dtype="float32").ffill().fillna(0)
+    return table.astype("int32").sort_values("seq", ignore_index=True)
 
 
 class Life(NamedTuple):
@@ -75,16 +95,16 @@ class Replayed:
 
         `seq` is the recording's position of what led to it, `offset` the swap slot, `page` the program's page
         there, `length` its compressed size in bytes; `result` is what the kernel function returned, 0 or an
-        error like -12. `pool_pages` and `stored_pages` are as it left them. Of a writeback, `age` says how many
-        operations ago, when it was taken, the entry was stored or last moved, and `from_tail` for how many others
-        that was longer ago.
+        error like -12. `pool_pages`, `stored_pages` and the counters are as it left them. Of a writeback, `age` says
+        how many operations ago, when it was taken, the entry was stored or last moved, and `from_tail` for how many
+        others that was longer ago.
         """
         import pandas
 
         types = {
             "seq": "int32", "operation": "category", "offset": "int32", "page": "Int32", "length": "Int16",
-            "ok": bool, "result": "int16", "pool_pages": "int32", "stored_pages": "int32", "age": "Int32",
-            "from_tail": "Int32",
+            "ok": bool, "result": "int16", "pool_pages": "int32", "stored_pages": "int32", "written_back": "int32",
+            "limit_hit": "int32", "age": "Int32", "from_tail": "Int32",
         }  # fmt: skip
         return pandas.DataFrame(self.rows, columns=list(types)).astype(types).rename_axis("number")
 
@@ -211,10 +231,11 @@ class Watched(Replay):
         zswap, offset = self.machine.zswap, row["offset"]
         known = self.pages.get(offset)
         self.table_rows.append({
-            **row, "seq": self.origins[self.current.tid] if self.current else 0,
+            **row, "at": self.position, "seq": self.origins[self.current.tid] if self.current else 0,
             "page": self.owners[offset][1] if offset in self.owners else None,
             "length": known.length if known is not None else None, "ok": not result, "result": result,
             "pool_pages": zswap.size, "stored_pages": zswap.counters.stored_pages,
+            "written_back": zswap.counters.written_back_pages, "limit_hit": zswap.counters.pool_limit_hit,
         })  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..model.zpool import Handle
+from .placement import Placement
 from .read import Row
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ PAGE_SIZE = 4096  # bytes
 OBJECT_BITS = 24  # low bits of a location; the page's frame number is above
 
 
-class ZsmallocPlacement:
+class ZsmallocPlacement(Placement):
     """zsmalloc: a handle is the address of 8 bytes that hold the object's location: page frame and index.
 
     Learned are the address of a handle when it is made, of a zspage at its first object, and a page's frame

@@ -5,12 +5,13 @@ from __future__ import annotations
 from ..stages import Stage
 from ..steps import Hook
 from .interface import Handle, Zpool
+from .z3fold import Z3fold
 from .zbud import Zbud
 from .zsmalloc import Zsmalloc
 
 __all__ = ["ZPOOLS", "Handle", "Zpool", "make_zpool"]
 
-ZPOOLS: dict[str, type[Zpool]] = {"zbud": Zbud, "zsmalloc": Zsmalloc}
+ZPOOLS: dict[str, type[Zpool]] = {"zbud": Zbud, "z3fold": Z3fold, "zsmalloc": Zsmalloc}
 
 
 def make_zpool(name: str, hook: Hook, stage: Stage) -> Zpool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -44,7 +45,8 @@ class Zpool(ABC):
 
     `pages` is the backend's own size in pages (`zpool_get_total_size` in pages).
     A backend's lock is innermost and nobody waits while holding it, so its functions are plain
-    functions here; only reclaim, which calls back into zswap, is a generator.
+    functions here; only reclaim, which calls back into zswap, is a generator, and what a kworker does later:
+    `pending` is what waits for one, oldest first (in most backends nothing ever does).
     `sleep_mapped` says whether a thread may sleep while an object is mapped (`zpool_can_sleep_mapped`).
     """
 
@@ -58,6 +60,7 @@ class Zpool(ABC):
         self.hook = hook
         self.stage = stage
         self.pages = 0
+        self.pending: deque[Any] = deque()
 
     @abstractmethod
     def malloc(self, size: int) -> Handle | int:
@@ -71,9 +74,17 @@ class Zpool(ABC):
         """Where an object's bytes can be reached (`zpool_map_handle`): here where they are."""
         return handle
 
+    def unmap_handle(self, handle: Handle) -> None:  # noqa: B027
+        """Its bytes are done with (`zpool_unmap_handle`)."""
+
     @abstractmethod
     def shrink(self, evict: Evict) -> Kernel:
         """Empty one page by evicting what is in it; 0 or a negative errno (`zpool_shrink` of one page)."""
+
+    def work(self) -> Kernel:
+        """A kworker does the first of what is `pending`."""
+        raise NotImplementedError(f"{self.name} leaves nothing to a kworker")
+        yield
 
     @abstractmethod
     def address(self, handle: Handle) -> int:
