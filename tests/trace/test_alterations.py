@@ -251,7 +251,11 @@ def test_an_alteration_is_caught(alteration: str, recordings: dict[str, Raw], tm
 
 @pytest.mark.parametrize(
     ("run", "op", "name"),
-    [("zsmalloc", "store", "object"), ("zsmalloc", "invalidate", "pagefree"), ("zsmalloc-reclaim", "shrink", "pagefree")],
+    [
+        ("zsmalloc", "store", "object"),
+        ("zsmalloc", "invalidate", "pagefree"),
+        ("zsmalloc-reclaim", "shrink", "pagefree"),
+    ],
 )
 def test_another_address_of_a_zspage_is_caught(
     run: str, op: str, name: str, recordings: dict[str, Raw], tmp_path: Path
