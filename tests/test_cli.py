@@ -153,3 +153,43 @@ def test_any_executor_will_do_and_progress_reaches_the_end(tmp_path: Path) -> No
     told.clear()
     list(conform_all(runs, progress=lambda *done: told.append(done)))
     assert told == sorted(told) and told[-1][0] == told[-1][1]
+
+
+# explore
+
+
+def test_explore_lists_its_cases(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explore", "--list"]) == 0
+    printed = capsys.readouterr().out
+    assert "rfc2-4-off" in printed and "measured" in printed and "read" in printed
+
+
+def test_explore_ends_with_1_where_a_schedule_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    two = ["--cpu", "read 3", "--cpu", "read 3", "--cpu", "free 3"]
+    assert main(["explore", "--stage", "4", "--device", "synchronous", *two]) == 1
+    printed = capsys.readouterr().out
+    assert "schedule a7c3a3" in printed and "BUG: KASAN: slab-use-after-free in zswap_frontswap_load" in printed
+
+
+def test_explore_ends_with_0_where_none_does(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explore", "--stage", "v6.5", "--exclusive", "off", "--cpu", "read 3", "--cpu", "free 3"]) == 0
+    assert "no schedule fails" in capsys.readouterr().out
+
+
+def test_explore_ends_with_2_at_a_bound(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explore", "v6.5-off", "--max-states", "20"]) == 2
+    assert "no schedule fails" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "wrong", [[], ["no-such-case"], ["--cpu", "fly 3"], ["--stage", "9", "--cpu", "read 3"], ["K", "--cpu", "read 3"]]
+)
+def test_explore_ends_with_2_for_bad_input(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explore", *wrong]) == 2
+    assert capsys.readouterr().err.startswith("zswaplab: ")
+
+
+def test_several_cases_are_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explore", "C-base", "C-unchecked"]) == 1
+    rows = capsys.readouterr().out.splitlines()
+    assert len(rows) == 3 and "no" in rows[1] and "yes" in rows[2] and "read" in rows[2]

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from zswaplab.model.machine import Machine
     from zswaplab.model.stages import STAGES, diff, source
     from zswaplab.run.history import record
+    from zswaplab.run.search import explore
     from zswaplab.show.lab import lab
     from zswaplab.show.player import play
     from zswaplab.trace.conform import conform
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["STAGES", "Machine", "conform", "diff", "lab", "play", "record", "replay", "runs", "source"]
+__all__ = ["STAGES", "Machine", "conform", "diff", "explore", "lab", "play", "record", "replay", "runs", "source"]
 
 _HOMES = {
     "Machine": "zswaplab.model.machine",
@@ -25,6 +26,7 @@ _HOMES = {
     "source": "zswaplab.model.stages",
     "diff": "zswaplab.model.stages",
     "record": "zswaplab.run.history",
+    "explore": "zswaplab.run.search",
     "runs": "zswaplab.trace.tables",
     "replay": "zswaplab.trace.tables",
     "conform": "zswaplab.trace.conform",

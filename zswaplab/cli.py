@@ -1,6 +1,6 @@
-"""The zswaplab command: what the shell can ask of recordings.
+"""The zswaplab command: what the shell can ask of recordings, and of every interleaving of a few operations.
 
-Exit status: 0 if nothing disagrees, 1 if something does, 2 for bad input.
+Exit status: 0 if nothing disagrees or fails, 1 if something does, 2 for bad input or a search that is not complete.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .model.errors import BadInput, require
 
 if TYPE_CHECKING:
+    from .run.cases import Named
+    from .run.search import Found
     from .trace.conform import Verdict
 
 
@@ -50,7 +52,88 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--json", action="store_true", help="print a list of verdicts for programs")
     one.set_defaults(run=conform)
     commands.add_parser("runs", help="list the recordings that are shipped").set_defaults(run=runs)
+    add_explore(commands)
     return top
+
+
+def add_explore(commands: Any) -> None:
+    search = commands.add_parser(
+        "explore", help="search every interleaving of what several CPUs do",
+        description="Exit status: 1 if a schedule fails, 0 if none does, 2 for bad input or a bound reached.",
+    )  # fmt: skip
+    search.add_argument("case", nargs="*", metavar="CASE", help="a named case (see --list); several give a table")
+    search.add_argument("--list", action="store_true", help="list the named cases")
+    search.add_argument("--all", action="store_true", help="search every named case")
+    search.add_argument("--cpu", action="append", metavar="OPERATIONS", help="what one CPU does: 'free 3; page_out 4'")
+    search.add_argument("--before", action="append", metavar="OPERATION", help="what has happened before, in order")
+    search.add_argument("--stage", default="v6.5")
+    search.add_argument("--exclusive", default="off", metavar="FORM", help="off, v1, v2 or fixed")
+    search.add_argument("--load-end", metavar="ORDER", help="the order at a load's end")
+    search.add_argument("--device", default="ordinary", help="ordinary or synchronous")
+    search.add_argument("--zpool", default="zbud")
+    search.add_argument("--swap-pages", type=int, default=64)
+    search.add_argument("--every", action="store_true", help="go on after the first failure")
+    search.add_argument("--max-states", type=int, metavar="N", help="stop there")
+    search.set_defaults(run=explore)
+
+
+def explore(options: argparse.Namespace) -> int:
+    from .run.cases import case_named, table
+
+    if options.list:
+        for named in table():
+            print(f"{named.name:30}{named.case.machine['stage']:9}{named.what} ({named.known})")
+        return 0
+    if options.all or len(options.case) > 1:
+        return explore_table([case_named(name, table()) for name in options.case] or table())
+    return explore_one(options)
+
+
+def explore_table(cases: Sequence[Named]) -> int:
+    """One line a case, as it comes; what is not as known is marked."""
+    print(f"{'case':30}{'stage':9}{'found':7}{'steps':>6}{'states':>9}{'seconds':>9}  known")
+    found = False
+    for named in cases:
+        result = named.run()
+        row = result.row()
+        found = found or row["found"]
+        also = f"; also {', '.join(row['also'])}" if row["also"] else ""
+        otherwise = "" if result.as_known else "; NOT as known"
+        print(f"{row['case']:30}{row['stage']:9}{'yes' if row['found'] else 'no':7}{row['steps'] or '':>6}"
+              f"{row['states']:>9,}{row['seconds']:>9.2f}  {row['known']}{also}{otherwise}", flush=True)  # fmt: skip
+    return 1 if found else 0
+
+
+def explore_one(options: argparse.Namespace) -> int:
+    from .run.cases import case_named, table
+    from .run.search import MAX_STATES, Search
+    from .run.search import explore as search
+
+    most = MAX_STATES if options.max_states is None else options.max_states
+    if options.case:
+        if options.cpu:
+            raise BadInput("--cpu makes a case of its own: leave the name of a case out, or --cpu")
+        case = case_named(options.case[0], table()).case
+        explored = Search(case, every=options.every, max_states=most).run()
+    else:
+        explored = search(
+            cpus=options.cpu, before=options.before, every=options.every, max_states=most, stage=options.stage,
+            exclusive_loads=options.exclusive, load_end=options.load_end, device=options.device, zpool=options.zpool,
+            swap_pages=options.swap_pages,
+        )  # fmt: skip
+    print(explored)
+    if explored.fails:
+        print(f"\n{explored.report}")
+        for other in explored.failures[1:]:
+            print(f"\nalso, schedule {packed_of(other)}: {other.fault}")
+        return 1
+    return 2 if explored.bound else 0
+
+
+def packed_of(found: Found) -> str:
+    from .run.cpus import packed
+
+    return packed(found.schedule)
 
 
 def conform(options: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from tests.model.kit import (
 )
 from zswaplab.model.entry import LAYOUT, Entry, FreedEntry
 from zswaplab.model.errors import EAGAIN, Bug, DataLost, Fault, ListCorruption, UseAfterFree
+from zswaplab.model.freed import poison
 from zswaplab.model.lru import Lru
 from zswaplab.model.steps import Hook, run
 from zswaplab.model.swap import Frame
@@ -194,7 +195,7 @@ def test_a_slot_used_again_while_its_entry_is_isolated_keeps_its_new_page() -> N
 
 def freed() -> Any:
     entry: Any = Entry(0, 5)
-    entry.free()
+    poison(entry, Hook())
     return entry
 
 

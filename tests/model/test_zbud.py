@@ -29,6 +29,16 @@ def free_lists(zbud: Zbud) -> dict[int, list[int]]:
     return {free: [page.number for page in pages] for free, pages in enumerate(zbud.unbuddied) if pages}
 
 
+def test_an_object_freed_under_reclaim_keeps_its_address() -> None:
+    """A handle is a number that its malloc fixed: reclaim of a page goes on with it, whoever freed the object."""
+    zbud = fresh()
+    first, last = zbud.malloc(1000), zbud.malloc(1600)
+    assert isinstance(first, Handle) and isinstance(last, Handle)
+    zbud.isolate_page()
+    zbud.free(last)
+    assert (zbud.address(first), zbud.address(last)) == (64, 4096 - 1600)
+
+
 # -- worked examples ---------------------------------------------------------------------------------
 
 # sizes in bytes as asked of the backend -> the pool's pages after each, and the free lists at the end

@@ -9,6 +9,7 @@ import pytest
 from zswaplab.model.errors import BadInput, UseAfterFree
 from zswaplab.model.machine import Machine
 from zswaplab.run.history import History, record
+from zswaplab.run.search import explore
 from zswaplab.trace.workloads import revisit
 
 KERNELS = [("base", "off"), ("1", "v2"), ("rfc2-2", "off"), ("v6.5", "off"), ("v6.5", "fixed")]
@@ -153,3 +154,103 @@ def test_a_zspage_is_as_wide_as_it_is_long() -> None:
     lengths = {number: settings["units_of"].get(number, 8 * 256) // 256 for number in zspages}
     assert lengths == {number: zspage.size_class.pages for number, zspage in zspages.items()}
     assert len(set(lengths.values())) > 1
+
+
+# -- several CPUs ------------------------------------------------------------------------------------
+
+TWO: Any = {"cpus": ["read 3", "read 3", "free 3"], "schedule": "a7c3a3"}
+
+
+def raced(**options: Any) -> History:
+    machine = Machine("rfc2-4", device="synchronous", swap_pages=64)
+    return record(machine, ["write 3", "page_out 3"], **{**TWO, **options})
+
+
+def test_several_cpus_are_a_history_that_can_be_played() -> None:
+    history = raced()
+    assert isinstance(history.fault, UseAfterFree) and history[-1].event == "fault"
+    payload = history.payload()
+    assert payload["cpus"] == 3 and all(len(step["cpus"]) == 3 for step in payload["steps"])
+    last = payload["steps"][-1]["cpus"]
+    assert last[0]["holds"] == ["tree lock"] and last[0]["stack"] and not last[1]["stack"]
+    assert any(cpu["waits"] == "tree lock" for step in payload["steps"] for cpu in step["cpus"])
+    assert history[-1].say.startswith("CPU a: **Use after free.**")
+
+
+def test_a_seed_gives_the_same_history_each_time() -> None:
+    one, two = (raced(schedule=None, seed=4) for _ in range(2))
+    assert one.first_difference(two) is None and len(one) == len(two)
+
+
+@pytest.mark.parametrize("schedule", ["a7b", "a99", "d"])
+def test_a_schedule_that_cannot_be_followed_is_refused(schedule: str) -> None:
+    with pytest.raises(BadInput):
+        raced(schedule=schedule)
+
+
+# -- time travel -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("stage", "form"), KERNELS)
+def test_a_jump_gives_what_all_the_changes_give(stage: str, form: str) -> None:
+    _, history = recorded(stage, form)
+    for step in range(0, len(history), 37):
+        until = History("", [], history.settings, counters=history.counters, moments=history.moments[: step + 1])
+        state, expected = history.at(step), rebuilt(until)
+        assert (state.entries, state.pages) == (expected["entry"], expected["page"])
+        assert [*reversed(state.lru)] == expected["lru"]
+        assert (state.size, state.full, state.ram, state.counters) == (
+            expected["size"], expected["full"], expected["ram"], expected["counters"],
+        )  # fmt: skip
+    assert history.lru(-1) == history.lru(len(history) - 1)
+
+
+def test_a_fork_is_the_same_up_to_its_step_and_then_another() -> None:
+    history = record(Machine("1", exclusive_loads="v2", ram_pages=30), revisit())
+    other = history.fork(120, exclusive_loads="off")
+    different = history.first_difference(other)
+    assert different is not None and different > 120
+    assert history.moments[:different] == other.moments[:different]
+    assert history[different].say != other[different].say or history[different].changes != other[different].changes
+    assert history.fork(120, max_pool_percent=20).first_difference(history) is None, "what it was already"
+
+
+def test_a_fork_of_a_race_keeps_to_the_schedule_as_far_as_it_can() -> None:
+    history = raced(schedule=None, seed=1)
+    other = history.fork(len(history) - 20, same_filled_pages_enabled=False)
+    assert [moment.cpu for moment in other.moments] == [moment.cpu for moment in history.moments]
+
+
+@pytest.mark.parametrize("settings", [{}, {"stage": "1"}, {"exclusive_loads": "v1"}, {"max_pool_percent": 101}])
+def test_what_cannot_change_in_a_running_machine_is_refused(settings: Any) -> None:
+    history = record(Machine("1", exclusive_loads="v2"), ["write 1", "page_out 1"])
+    with pytest.raises(BadInput):
+        history.fork(3, **settings)
+
+
+def test_a_history_of_a_used_machine_cannot_be_forked() -> None:
+    machine = Machine()
+    machine.write(1)
+    with pytest.raises(BadInput, match="used before"):
+        record(machine, ["page_out 1"]).fork(1, enabled=False)
+
+
+# -- with sanitizers, and from a search ----------------------------------------------------------------
+
+
+def test_a_multi_shot_history_shows_each_report_where_it_arises() -> None:
+    machine = Machine("rfc2-2", exclusive_loads="v1")
+    history = record(machine, ["write 3", "page_out 3", "read 3"], multi_shot=True)
+    assert history.fault is None and len(history.reports) == 9 + 1
+    shown = [moment for moment in history.moments if moment.event == "fault"]
+    assert "KASAN" in shown[0].say and machine.hook.observer is None and not machine.hook.freed
+    assert history.payload()["steps"]
+
+
+def test_a_search_gives_its_schedule_as_a_history() -> None:
+    explored = explore(stage="4", cpus=["read 3", "read 3", "free 3"], device="synchronous")
+    history = explored.history()
+    assert str(history.fault) == str(explored.failures[0].fault)
+    assert history.fork(5, max_pool_percent=20).first_difference(history) is None
+    with pytest.raises(BadInput, match="no failing schedule"):
+        explore(stage="v6.5", cpus=["read 3"]).history()

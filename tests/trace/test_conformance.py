@@ -12,7 +12,7 @@ from zswaplab.trace.conform import conform
 SHARED = Path(os.environ.get("ZSWAPLAB_SHARED", Path(__file__).parents[3] / "shared")) / "recordings"
 INFERRED = {  # operations whose inner order was not recorded: as many as were found, no more
     "base-zbud-overflow": 1, "p1-zbud-overflow": 1, "p4-zbud-overflow": 1, "f65-zbud-mixed-on": 327,
-    "61-zbud-lzo-accept110": 7,
+    "base-z3fold-overflow": 1,
     "base-zsmalloc-overflow": 1, "p4-zsmalloc-overflow": 2, "f65-zsmalloc-overflow-on": 1,
     "v3p4x2-zsmalloc-overflow-on": 1, "x1p4fixA-zsmalloc-overflow": 4,
 }  # fmt: skip
@@ -25,6 +25,7 @@ QUICK = (
 SLOW = (
     "base-zbud-overflow", "p1-zbud-overflow", "p2-zbud-overflow", "p4-zbud-overflow", "p7-zbud-overflow",
     "s644-zbud-overflow", "f65-zbud-overflow-off", "f65-zbud-mixed-on", "61-zbud-lzo", "61-zbud-lzo-accept110",
+    "base-z3fold-overflow", "p3-z3fold-overflow", "61-z3fold-lzo-accept110",
     "base-zsmalloc-overflow", "p4-zsmalloc-overflow", "f65-zsmalloc-overflow-on", "v3p4x2-zsmalloc-overflow-on",
     "x1p4fixA-zsmalloc-overflow", "61-zsmalloc-lzo",
 )  # fmt: skip
@@ -51,7 +52,7 @@ def test_no_operation_of_a_long_run_disagrees(run: str) -> None:
     agrees(run)
 
 
-@pytest.mark.parametrize("zpool", ["zbud", "zsmalloc"])
+@pytest.mark.parametrize("zpool", ["zbud", "z3fold", "zsmalloc"])
 def test_every_recording_of_the_series_is_here(zpool: str) -> None:
     if not SHARED.is_dir():
         pytest.skip("the recordings are not here")

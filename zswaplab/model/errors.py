@@ -14,18 +14,18 @@ class Fault(Exception):
 
 
 class UseAfterFree(Fault):
-    """A freed entry was touched; a real kernel says so only when built with KASAN.
+    """Freed memory was touched; a real kernel says so only when built with KASAN.
 
-    `access` is "read" or "write", `field` the entry's field, `offset` and `size` its place in the
-    kernel's struct in bytes (`zswap_entry` of Linux 6.4 with patch 1).
+    `access` is "read" or "write", `field` the field of the freed `kind` (zswap_entry, zswap_pool ...), `offset`
+    and `size` its place in the kernel's struct in bytes (of Linux 6.4 with patch 1; None where not known).
     """
 
-    def __init__(self, access: str, field: str, offset: int, size: int) -> None:
-        self.access, self.field, self.offset, self.size = access, field, offset, size
-        super().__init__(
-            f"slab-use-after-free: {access} of {size} bytes at offset {offset} "
-            f"of a freed zswap_entry (field {field!r})"
-        )
+    def __init__(
+        self, access: str, field: str, offset: int | None, size: int | None, kind: str = "zswap_entry"
+    ) -> None:
+        self.access, self.field, self.offset, self.size, self.kind = access, field, offset, size, kind
+        where = "" if offset is None else f" of {size} bytes at offset {offset}"
+        super().__init__(f"slab-use-after-free: {access}{where} of a freed {kind} (field {field!r})")
 
 
 class ListCorruption(Fault):
@@ -34,6 +34,10 @@ class ListCorruption(Fault):
 
 class Bug(Fault):
     """A BUG_ON() of the kernel: a rule that the code itself checks was broken."""
+
+
+class Uninitialised(Fault):
+    """Memory was read into which nothing had been written yet; a real kernel says so only when built with KMSAN."""
 
 
 class DataLost(Fault):

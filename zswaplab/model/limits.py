@@ -11,11 +11,12 @@ from dataclasses import dataclass, fields
 
 from .compressors import COMPRESSORS, PAGE_SIZE
 from .errors import choose, require
+from .freed import poison
 from .pools import Pool
 from .stages import Stage
 from .steps import Hook
 from .swap import Swap
-from .tree import Tree
+from .tree import Trees
 from .zpool import ZPOOLS
 
 PARAMETERS = (
@@ -76,7 +77,7 @@ class Limits:
         self.exclusive_loads = stage.exclusive_loads != "off"
         self.counters = Counters()
         self.reached_full = False
-        self.trees: dict[int, Tree] = {}
+        self.trees = Trees()
         self.swaps: dict[int, Swap] = {}
         self.pools: list[Pool] = []
 
@@ -95,6 +96,7 @@ class Limits:
         pool.refcount -= 1
         if pool.refcount == 0:
             self.pools.remove(pool)
+            poison(pool, self.hook)
 
     def make_current(self, pool: Pool) -> None:
         """Put a pool, new or listed, at the head and drop the former head's reference for being there

@@ -31,16 +31,11 @@ POISON_NEXT = Poison("LIST_POISON1", 0xDEAD000000000100)
 POISON_PREV = Poison("LIST_POISON2", 0xDEAD000000000122)
 
 
-def unlink(entry: Entry) -> None:
-    """Join an entry's neighbours (`__list_del_entry`), which reads prev first, then next."""
-    before, after = entry.prev, entry.next
-    before.next, after.prev = after, before
-
-
 class Lru:
     """A circular list through the entries' `next` and `prev`; the Lru itself is the list head.
 
-    Callers hold the pool's lru_lock. Models list_add, list_del, list_del_init and list_move.
+    Callers hold the pool's lru_lock. Models list_add, list_del, list_del_init and list_move, access by access,
+    and what list debugging makes of a broken list: it says so, and leaves the links as they are.
     """
 
     __slots__ = ("next", "prev", "hook")
@@ -52,34 +47,65 @@ class Lru:
 
     def add(self, entry: Entry) -> None:
         """Put `entry` at the head, the place of the newest."""
-        first = self.next
-        entry.next, entry.prev = first, self
-        first.prev = self.next = entry
+        self.link(entry)
         if self.hook.observer:
             self.hook.observer("lru add", entry, None)
 
     def delete(self, entry: Entry) -> None:
         """Take `entry` off and poison its links: a second deletion is a fault."""
-        unlink(entry)
+        self.unlink(entry)
         entry.next, entry.prev = POISON_NEXT, POISON_PREV
         if self.hook.observer:
             self.hook.observer("lru delete", entry, None)
 
     def isolate(self, entry: Entry) -> None:
         """Take `entry` off but leave it linked to itself: a later delete or move is then harmless."""
-        unlink(entry)
+        self.unlink(entry)
         entry.next = entry.prev = entry
         if self.hook.observer:
             self.hook.observer("lru isolate", entry, None)
 
     def move(self, entry: Entry) -> None:
         """Make `entry` the newest, from wherever it is (also from isolation)."""
-        unlink(entry)
-        first = self.next
-        entry.next, entry.prev = first, self
-        first.prev = self.next = entry
+        self.unlink(entry)
+        self.link(entry)
         if self.hook.observer:
             self.hook.observer("lru move", entry, None)
+
+    def link(self, entry: Entry) -> None:
+        """Join an entry between the head and what was first (`__list_add`)."""
+        first = self.next
+        if self.hook.list_debug and (wrong := self.wrong_to_add(first)):
+            self.hook.list_debug(wrong)
+            return
+        first.prev = entry
+        entry.next = first
+        entry.prev = self
+        self.next = entry
+
+    def unlink(self, entry: Entry) -> None:
+        """Join an entry's neighbours (`__list_del_entry`)."""
+        if self.hook.list_debug and (wrong := self.wrong_to_delete(entry)):
+            self.hook.list_debug(wrong)
+            return
+        before, after = entry.prev, entry.next
+        after.prev = before
+        before.next = after
+
+    def wrong_to_add(self, first: Any) -> str:
+        """What list debugging says of the place where an entry is to go, or nothing (`__list_add_valid`)."""
+        back = first.prev
+        return "" if back is self else f"list_add corruption. next->prev should be the list's head, but is {back!r}"
+
+    def wrong_to_delete(self, entry: Entry) -> str:
+        """What list debugging says of an entry's links, or nothing (`__list_del_entry_valid`)."""
+        before, after = entry.prev, entry.next
+        for link, name, poison in ((after, "next", POISON_NEXT), (before, "prev", POISON_PREV)):
+            if link is poison:
+                return f"list_del corruption, {entry!r}->{name} is {poison!r}"
+        if before.next is not entry:
+            return f"list_del corruption. prev->next should be {entry!r}"
+        return f"list_del corruption. next->prev should be {entry!r}" if after.prev is not entry else ""
 
     @property
     def tail(self) -> Entry | None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .compressors import Compressor, page_bytes
-from .errors import BadInput, DataLost, require
+from .errors import ENOSPC, BadInput, require
+from .faults import Faults
 from .limits import check_parameter
 from .pools import make_pool
 from .stages import STAGES, existed, load_end_of, make_stage
-from .steps import Hook, Kernel, kernel, run
+from .steps import Hook, Kernel, Lock, run
 from .swap import Frame, Swap
 from .tree import Tree
 from .zswap import Zswap
 
 
-class Machine:
+class Machine(Faults):
     """RAM, a page table, a swap device and zswap.
 
     `stage` and `exclusive_loads` choose the kernel (see STAGES), `zpool` the backend, `evictable`
@@ -43,6 +45,7 @@ class Machine:
         max_pool_percent: int = 20,
         accept_threshold_percent: int = 90,
     ) -> None:
+        self.made_with = {name: value for name, value in locals().items() if name != "self"}
         require("ram_pages", ram_pages, 1, 2**40, "pages")
         check_parameter("max_pool_percent", max_pool_percent)
         check_parameter("accept_threshold_percent", accept_threshold_percent)
@@ -58,9 +61,11 @@ class Machine:
         self.swap.zswap = self.zswap
         self.zswap.swaps[0] = self.swap
         self.zswap.trees[0] = Tree(0, self.hook)
-        self.frames: dict[int, Frame] = {}  # page -> its frame, where it is present
-        self.slots: dict[int, int] = {}  # page -> its slot, where it has one
-        self.written: dict[int, bytes] = {}  # page -> what the program wrote there
+        self.was_set = False
+        self.work = Lock("workqueue", quiet=True)
+        self.frames: dict[int, Frame] = {}
+        self.slots: dict[int, int] = {}
+        self.written: dict[int, bytes] = {}
         self.next_slot = 0
 
     # -- what a reader types -------------------------------------------------------------------
@@ -75,18 +80,22 @@ class Machine:
 
         Raises DataLost if they are not what was written, BadInput if nothing was.
         """
-        data: bytes = run(self.read_fault(page))
+        data: bytes = run(self.operation(f"read {page}"))
         self.settle()
         return data
 
     def page_out(self, page: int) -> None:
-        """The kernel takes the page's frame away: into zswap, or to the device; nothing if it has none."""
-        run(self.pageout(page))
+        """The kernel takes the page's frame away: into zswap, or to the device; nothing if it has none.
+
+        Raises BadInput if the swap device is full.
+        """
+        if run(self.pageout(page)) == -ENOSPC:
+            raise BadInput(self.device_full)
         self.settle()
 
     def free(self, page: int) -> None:
         """The program gives the page up (MADV_DONTNEED): its bytes are forgotten."""
-        run(self.zap(page))
+        run(self.operation(f"free {page}"))
         self.settle()
 
     def set(self, **parameters: Any) -> None:
@@ -110,153 +119,70 @@ class Machine:
             self.zswap.make_current(pool)
         for name, value in parameters.items():
             setattr(self.zswap, name, value)
+        self.was_set = True
 
     def swapoff(self) -> None:
         """Turn the swap device off: every page is read in, every slot freed, the tree goes."""
-        for page in list(self.slots):
-            run(self.unuse(page))
-        run(self.swap.flush_slots())
-        run(self.zswap.invalidate_area(0))
+        run(self.swap_off())
         self.settle()
 
     def settle(self) -> None:
         """What the kernel does as soon as the CPU is free: IO completes, whatever is queued for a kworker runs."""
-        while any(pool.work_pending or pool.zpool.pending for pool in self.zswap.pools):
+        while self.queued():
             run(self.kworker())
         run(self.complete_io())
 
     # -- the same as kernel operations, for whoever drives them --------------------------------
 
     def operation(self, text: str) -> Kernel:
+        """The operation that a line names (see `parse`), about to begin. Raises BadInput also if its page was never
+        written.
+        """
+        start, numbers = self.parse(text)
+        if start in (self.read_fault, self.zap) and numbers[0] not in self.written:
+            verb = text.split()[0]
+            raise BadInput(f"page {numbers[0]} was never written, so there is nothing to {verb}: write it first")
+        return start(*numbers)
+
+    def parse(self, text: str) -> tuple[Callable[..., Kernel], tuple[int, ...]]:
         """The operation that a workload's line names: "write 3", "write 3 17" (a seed), "read 3", "page_out 3",
-        "free 3" or "worker". Raises BadInput for anything else.
+        "free 3", "worker", "swapoff", "drop_cache" (frames that only the swap cache holds go), or a call of zswap
+        alone: "store 1 17" (slot, seed), "load 1", "invalidate 1". Raises BadInput for anything else.
         """
         verb, *numbers = text.split() or [""]
-        verbs = {"write": self.write_fault, "read": self.read_fault, "page_out": self.pageout, "free": self.zap}
-        if verb == "worker" and not numbers:
-            return self.worker()
-        allowed = 2 if verb == "write" else 1
-        if verb not in verbs or not 1 <= len(numbers) <= allowed or not all(n.isdecimal() for n in numbers):
+        verbs: dict[str, tuple[Callable[..., Kernel], int, int]] = {  # what it starts; how many numbers follow
+            "write": (self.write_fault, 1, 2), "read": (self.read_fault, 1, 1), "page_out": (self.pageout, 1, 1),
+            "free": (self.zap, 1, 1), "worker": (self.worker, 0, 0), "swapoff": (self.swap_off, 0, 0),
+            "drop_cache": (self.complete_io, 0, 0), "store": (self.raw_store, 1, 2), "load": (self.raw_load, 1, 1),
+            "invalidate": (self.raw_invalidate, 1, 1),
+        }  # fmt: skip
+        start, least, most = verbs.get(verb, (None, 0, 0))
+        if start is None or not least <= len(numbers) <= most or not all(n.isdecimal() for n in numbers):
             raise BadInput(
                 f"operation {text!r} is not known; write 'read 3', 'page_out 3', 'free 3', 'write 3', "
-                "'write 3 SEED' or 'worker'"
+                "'write 3 SEED', 'worker', 'swapoff', 'drop_cache', 'store 1', 'load 1' or 'invalidate 1'"
             )
-        return verbs[verb](*map(int, numbers))
+        return start, tuple(map(int, numbers))
 
-    @kernel("handle_mm_fault")
-    def write_fault(self, page: int, content: bytes | int | None = None) -> Kernel:
-        require("page", page, 0, 2**40, "pages")
-        data = page_bytes(page if content is None else content)
-        present = page in self.frames  # then the slot is kept: the next page-out stores there again
-        frame = yield from self.fault_in(page)
-        if page in self.slots and not present:
-            yield from self.drop_slot(page)
-        frame.data, frame.dirty = data, True
-        self.written[page] = data
+    def raw_store(self, offset: int, seed: int | None = None) -> Kernel:
+        return self.zswap.store(0, offset, page_bytes(offset if seed is None else seed))
 
-    @kernel("handle_mm_fault")
-    def read_fault(self, page: int) -> Kernel:
-        require("page", page, 0, 2**40, "pages")
-        if page not in self.written:
-            raise BadInput(f"page {page!r} was never written, so there is nothing to read: write it first")
-        frame = yield from self.fault_in(page)
-        if frame.data != self.written[page]:
-            raise DataLost(f"page {page} was read back with other bytes than were written to it")
-        return frame.data
+    def raw_load(self, offset: int) -> Kernel:
+        return self.zswap.load(0, offset, Frame())
 
-    def fault_in(self, page: int) -> Kernel:
-        """The page's frame: as it is, from the swap cache, or read from swap (`do_swap_page`)."""
-        if page in self.frames:
-            return self.frames[page]
-        frame = Frame()
-        if page in self.slots:
-            offset = self.slots[page]
-            if offset in self.swap.cache:
-                frame = self.swap.cache[offset]
-            else:
-                if not self.swap.synchronous:
-                    self.swap.add_to_cache(offset, frame)
-                frame.dirty = False
-                yield from self.swap.readpage(offset, frame)
-        if page in self.frames:  # another fault was faster: this copy is thrown away
-            return self.frames[page]
-        self.frames[page] = frame
-        if self.swap.synchronous and page in self.slots:  # a private copy: the slot is given up at once
-            yield from self.drop_slot(page)
-        return frame
-
-    @kernel("shrink_folio_list")
-    def pageout(self, page: int) -> Kernel:
-        require("page", page, 0, 2**40, "pages")
-        if page not in self.frames:
-            return
-        if page not in self.slots:
-            offset = self.new_slot()
-            self.slots[page] = offset
-            self.swap.in_use.add(offset)
-            self.swap.add_to_cache(offset, self.frames[page])
-            self.frames[page].dirty = True
-        offset, frame = self.slots[page], self.frames.pop(page)
-        if frame.dirty:
-            yield from self.swap.writepage(offset, frame)
-        self.swap.delete_from_cache(offset)
-
-    @kernel("zap_pte_range")
-    def zap(self, page: int) -> Kernel:
-        require("page", page, 0, 2**40, "pages")
-        if page not in self.written:
-            raise BadInput(f"page {page!r} was never written, so there is nothing to free: write it first")
-        self.frames.pop(page, None)
-        del self.written[page]
-        if page in self.slots:
-            yield from self.drop_slot(page)
-
-    def unuse(self, page: int) -> Kernel:
-        """Bring one page back from swap for good (`try_to_unuse`)."""
-        frame = yield from self.fault_in(page)
-        if page in self.slots:
-            yield from self.drop_slot(page)
-        frame.dirty = True
-
-    def worker(self) -> Kernel:
-        """The queued shrink worker; of the oldest pool if none is queued."""
-        waiting = [pool for pool in self.zswap.pools if pool.work_pending]
-        pool = (waiting or self.zswap.pools)[-1]
-        if not waiting:
-            self.zswap.pool_get(pool)
-        yield from self.zswap.shrink_worker(pool)
-
-    def kworker(self) -> Kernel:
-        """What a backend left to a kworker, one piece of it, else the shrink worker."""
-        waiting = [pool.zpool for pool in self.zswap.pools if pool.zpool.pending]
-        if waiting:
-            return waiting[-1].work()
-        return self.worker()
-
-    def drop_slot(self, page: int) -> Kernel:
-        """The page's owner needs its slot no more (`free_swap_and_cache`)."""
-        offset = self.slots.pop(page)
-        if offset in self.swap.cache:
-            self.swap.delete_from_cache(offset)
-        yield from self.swap.free_slot(offset)
-
-    def complete_io(self) -> Kernel:
-        """Written pages that nobody has mapped leave the swap cache; a slot freed meanwhile follows."""
-        mapped = {id(frame) for frame in self.frames.values()}
-        for offset in [slot for slot, frame in self.swap.cache.items() if id(frame) not in mapped]:
-            self.swap.delete_from_cache(offset)
-        return
-        yield
-
-    def new_slot(self) -> int:
-        """The next free slot of the device, going round."""
-        for _ in range(self.swap.slots):
-            self.next_slot = self.next_slot % (self.swap.slots - 1) + 1
-            if self.next_slot not in self.swap.in_use and self.next_slot not in self.swap.given:
-                return self.next_slot
-        raise BadInput(f"the swap device is full: swap_pages={self.swap.slots}; give the machine more")
+    def raw_invalidate(self, offset: int) -> Kernel:
+        return self.zswap.invalidate_page(0, offset)
 
     # -- looking at it -------------------------------------------------------------------------
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing has been done to it yet, so that `made_with` makes another like it."""
+        return not (self.was_set or self.written or self.next_slot or self.zswap.counters.stored_pages)
+
+    @property
+    def device_full(self) -> str:
+        return f"the swap device is full: swap_pages={self.swap.slots}; give the machine more"
 
     @property
     def label(self) -> str:

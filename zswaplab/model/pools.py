@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from .compressors import COMPRESSORS, Compressor
 from .errors import BadInput, choose
+from .freed import can_be_freed
 from .lru import Lru
 from .stages import ALL, NONE, Stage
 from .steps import Hook, Lock
@@ -37,6 +38,9 @@ class Pool:
     def __repr__(self) -> str:
         who = "evictable" if self.evictable else "not evictable"
         return f"<pool: {self.zpool.name} ({who}), {self.compressor.name}, {self.zpool.pages} pages>"
+
+
+can_be_freed(Pool, "zswap_pool", Pool.__slots__)
 
 
 def make_pool(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .entry import Entry
-from .errors import EAGAIN, EINVAL, ENOMEM
+from .errors import EAGAIN, EINVAL, ENOMEM, Uninitialised
 from .limits import Limits
 from .pools import Pool
 from .steps import DECOMPRESS, MAP, SUBMIT, UNLOCKED, UNMAP, Kernel, kernel
 from .tree import Tree
-from .zpool import Handle
+from .zpool import Handle, Mapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +18,18 @@ if TYPE_CHECKING:
 MAX_RECLAIM_RETRIES = 16  # failures after which one run of the worker gives up
 
 
+def read_header(mapped: Mapped) -> tuple[int, int]:
+    """The swap slot at the start of an object: a backend may offer one for eviction before its store wrote there."""
+    if mapped.header is None:
+        raise Uninitialised("the header of an object is read before its store has written it")
+    slot: tuple[int, int] = mapped.header
+    return slot
+
+
 class Shrinker(Limits):
     """The half of `Zswap` that makes room; the other half is in zswap.py."""
+
+    max_reclaim_retries = MAX_RECLAIM_RETRIES
 
     if TYPE_CHECKING:  # what it uses of that other half
         entry_put: Callable[[Tree, Entry], Kernel]
@@ -37,7 +47,7 @@ class Shrinker(Limits):
                 yield UNLOCKED
                 self.counters.reject_reclaim_fail += 1
                 failures += 1
-                if failed != -EAGAIN or failures == MAX_RECLAIM_RETRIES:
+                if failed != -EAGAIN or failures == self.max_reclaim_retries:
                     break
             if stage.until_accept:
                 yield UNLOCKED
@@ -79,13 +89,13 @@ class Shrinker(Limits):
         if stage.header:
             yield MAP
             mapped = pool.zpool.map_handle(handle)
-            type, offset = mapped.header
+            type, offset = read_header(mapped)
             yield UNMAP
             pool.zpool.unmap_handle(handle)
         else:
             type, offset = entry.type, entry.offset
-        yield pool.lru_lock.release  # from here others may free the entry
         tree = self.trees[type]
+        yield pool.lru_lock.release  # from here others may free the entry
         yield tree.lock.acquire
         if stage.reclaim_finds:
             found = tree.find_get(offset)
@@ -147,7 +157,7 @@ class Shrinker(Limits):
         stage = self.stage
         if stage.writeback_finds:
             yield MAP
-            type, offset = pool.zpool.map_handle(handle).header
+            type, offset = read_header(pool.zpool.map_handle(handle))
             if not stage.maps_once:
                 yield UNMAP
                 pool.zpool.unmap_handle(handle)
@@ -187,7 +197,11 @@ class Shrinker(Limits):
         yield tree.lock.acquire
         if tree.search(entry.offset) is not entry:  # the slot was recycled before we had its page
             yield tree.lock.release
-            swap.delete_from_cache(offset)
+            if stage.unlocks_recycled:
+                frame.lock.drop()
+            else:
+                swap.stranded += 1  # nobody will unlock the frame, nor give it back
+            yield from swap.uncache(offset)
             return -ENOMEM
         yield tree.lock.release
         if stage.maps_once:
@@ -198,6 +212,7 @@ class Shrinker(Limits):
             frame.data = page
         yield SUBMIT
         swap.write(offset, frame)
+        frame.lock.drop()
         if self.hook.observer:
             self.hook.observer("submitted", entry, self.counters.written_back_pages)
         yield UNLOCKED

@@ -31,7 +31,8 @@ class Stage:
     reclaim takes its reference while searching. `writeback_finds`: writeback looks the entry up itself,
     and it `maps_once`: the object stays mapped all the while. `until_accept`: the worker shrinks until
     zswap can accept, and a store that waits for that kicks it. `invalidate_once`: a second invalidation
-    of an entry does nothing. `load_end` and `reclaim_end`: in which order a load and a reclaim end.
+    of an entry does nothing. `unlocks_recycled`: a writeback that finds its slot recycled unlocks the frame it
+    has taken for it. `load_end` and `reclaim_end`: in which order a load and a reclaim end.
     `chain`: pages of zsmalloc's longest zspage.
     """
 
@@ -52,6 +53,7 @@ class Stage:
     reclaim_end: str = "put"
     invalidate_once: bool = False
     chain: int = 8
+    unlocks_recycled: bool = False
 
     def evicts(self, zpool: str) -> bool:
         """Whether that backend can reclaim by itself (`zpool_evictable`)."""
@@ -72,8 +74,12 @@ class Stage:
 
 ALL = frozenset({"zbud", "z3fold", "zsmalloc"})
 NONE: frozenset[str] = frozenset()
-V6_1 = Stage("v6.1", "Linux 6.1", "v6.1", ALL - {"zsmalloc"}, maps_once=True, until_accept=False, chain=4)
-V6_4 = replace(V6_1, id="v6.4", title="Linux 6.4", commit="v6.4", evictable=ALL, maps_once=False, chain=8)
+V6_1 = Stage(
+    "v6.1", "Linux 6.1", "v6.1", ALL - {"zsmalloc"}, maps_once=True, until_accept=False, unlocks_recycled=True, chain=4,
+)  # fmt: skip
+V6_4 = replace(
+    V6_1, id="v6.4", title="Linux 6.4", commit="v6.4", evictable=ALL, maps_once=False, unlocks_recycled=False, chain=8,
+)  # fmt: skip
 BASE = replace(
     V6_4, id="base", title="just before the series", until_accept=True,
     commit="b9c91c43412f2e07a5287dfe7027acdd8fb0b1ef",

@@ -29,14 +29,27 @@ class Step:
 
 
 class Lock:
-    """A spinlock. `yield lock.acquire` waits until the driver grants it, `yield lock.release` drops it."""
+    """A spinlock. `yield lock.acquire` waits until the driver grants it, `yield lock.release` drops it.
 
-    __slots__ = ("name", "acquire", "release")
+    `holder` is the CPU that has it, None if nobody has; only a driver of several CPUs keeps it for such steps.
+    `take` and `drop` are for a lock that is taken where nobody can be in the way, or dropped without a step.
+    A `quiet` lock lies above zswap: a history of one CPU does not show it.
+    """
 
-    def __init__(self, name: str) -> None:
+    __slots__ = ("name", "acquire", "release", "holder", "quiet")
+
+    def __init__(self, name: str, quiet: bool = False) -> None:
         self.name = name
         self.acquire = Step("acquire", self)
         self.release = Step("release", self)
+        self.holder: int | None = None
+        self.quiet = quiet
+
+    def take(self, cpu: int) -> None:
+        self.holder = cpu
+
+    def drop(self) -> None:
+        self.holder = None
 
     def __repr__(self) -> str:
         return self.name
@@ -47,20 +60,24 @@ COMPRESS, DECOMPRESS = Step("compress"), Step("decompress")
 MALLOC, MAP, UNMAP = Step("malloc"), Step("map"), Step("unmap")  # of an object in the backend
 LOOKUP, SWAP_CACHE = Step("lookup"), Step("swap cache")  # the swap cache is asked, has been changed
 SUBMIT, READ = Step("submit"), Step("read")  # IO on the swap device begins
+FAULT = Step("fault")  # the page table is left unlocked meanwhile; not shown where only one CPU runs
 CALL, RETURN = Step("call"), Step("return")  # only while observed: a kernel function begins, has ended
 
 
 class Hook:
-    """The one place where an observer hangs; all structures of a machine share it.
+    """The one place where observers hang; all structures of a machine share it.
 
-    `cpu` is the CPU that runs now: a driver of several says so. `buffers` has what each CPU's zsmalloc
-    copies objects to.
+    `freed` has the classes that freed objects are given in place of those whose first touch is a fault.
+    `list_debug`, if set, is told what the kernel's list debugging finds. `cpu` is the CPU that runs now: a driver
+    of several says so. `buffers` has what each CPU's zsmalloc copies objects to.
     """
 
-    __slots__ = ("observer", "cpu", "buffers")
+    __slots__ = ("observer", "freed", "list_debug", "cpu", "buffers")
 
     def __init__(self) -> None:
         self.observer: Observer | None = None
+        self.freed: dict[type, type] = {}
+        self.list_debug: Callable[[str], None] | None = None
         self.cpu = 0
         self.buffers: dict[int, Any] = {}
 

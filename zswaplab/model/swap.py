@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .errors import EEXIST, ENOMEM, choose, require
-from .steps import LOOKUP, READ, SUBMIT, SWAP_CACHE, Hook, Kernel, kernel
+from .steps import LOOKUP, READ, SUBMIT, SWAP_CACHE, Hook, Kernel, Lock, kernel
 
 if TYPE_CHECKING:
     from .zswap import Zswap
@@ -21,15 +21,18 @@ DEVICES = ("ordinary", "synchronous")
 class Frame:
     """A page frame in RAM: its `data`, and whether it is `dirty`: changed since it was last on swap.
 
-    `exclusive` is the kernel's out-parameter of a load: the entry is gone, only the frame has the data.
+    `exclusive` is the kernel's out-parameter of a load: the entry is gone, only the frame has the data. `users`
+    counts the faults that have found it in the swap cache and may wait for its lock.
     """
 
-    __slots__ = ("data", "dirty", "exclusive")
+    __slots__ = ("data", "dirty", "exclusive", "lock", "users")
 
     def __init__(self, data: Any = None) -> None:
         self.data = data
         self.dirty = True
         self.exclusive = False
+        self.lock = Lock("folio lock", quiet=True)
+        self.users = 0
 
 
 class Swap:
@@ -37,8 +40,9 @@ class Swap:
 
     `slots`: its size in slots of one page; slot 0 is the device's header. `in_use` holds the slots that
     an owner has (a count above 0 in the kernel's swap map), `cache` the swap cache, `bitmap` frontswap's
-    bits, `given` the slots waiting in the slot cache. A synchronous device (like zram or a RAM disk) is
-    one for which a fault reads into a page of its own and leaves the swap cache out.
+    bits, `given` the slots waiting in the slot cache, `leaving` those that zswap is being told of. A
+    synchronous device (like zram or a RAM disk) is one for which a fault reads into a page of its own and
+    leaves the swap cache out.
     """
 
     def __init__(self, type: int, slots: int, device: str, hook: Hook) -> None:
@@ -53,6 +57,8 @@ class Swap:
         self.cache: dict[int, Frame] = {}
         self.bitmap: set[int] = set()
         self.given: list[int] = []
+        self.leaving: set[int] = set()
+        self.stranded = 0  # frames that left the swap cache locked, for ever
         self.cache_slots = slots > 5 * SLOT_CACHE
         self.disk: dict[int, Any] = {}
 
@@ -70,6 +76,16 @@ class Swap:
         if self.hook.observer:
             self.hook.observer("swapcache delete", self, offset)
 
+    def uncache(self, offset: int) -> Kernel:
+        """A frame leaves the swap cache; if its slot has no owner any more, the slot goes too (put_swap_folio)."""
+        self.delete_from_cache(offset)
+        if offset not in self.in_use:
+            yield from self.free_slot(offset)
+
+    def is_leaving(self, offset: int) -> bool:
+        """Whether a slot without an owner is not free yet."""
+        return offset in self.given or offset in self.leaving or offset in self.cache
+
     def get_swap_cache_page(self, offset: int) -> Kernel:
         """For writeback: a new frame in the swap cache, -EEXIST if the slot has one, -ENOMEM if it was given up."""
         yield LOOKUP
@@ -79,6 +95,8 @@ class Swap:
             found = -ENOMEM
         else:
             found = Frame()
+            found.dirty = False
+            found.lock.take(self.hook.cpu)
             self.add_to_cache(offset, found)
         if self.hook.observer:
             self.hook.observer("looked", self, int(found != -ENOMEM))
@@ -91,18 +109,17 @@ class Swap:
     def write(self, offset: int, frame: Frame) -> None:
         """The bytes reach the device."""
         self.disk[offset] = frame.data
-        frame.dirty = False
         if self.hook.observer:
             self.hook.observer("disk", self, offset)
 
     @kernel("swap_writepage")
     def writepage(self, offset: int, frame: Frame) -> Kernel:
         """Write a page to its slot: into zswap if it takes the page, else to the device."""
+        frame.dirty = False
         refused = yield from self.frontswap_store(offset, frame)
         if refused:
             yield SUBMIT
             self.write(offset, frame)
-        frame.dirty = False
 
     @kernel("swap_readpage")
     def readpage(self, offset: int, frame: Frame) -> Kernel:
@@ -154,12 +171,19 @@ class Swap:
                 yield from self.flush_slots()
             self.given.append(offset)
         else:
-            yield from self.frontswap_invalidate_page(offset)
+            yield from self.leave(offset)
 
     def flush_slots(self) -> Kernel:
         """swapcache_free_entries: free every slot that waits, in the order in which they were given."""
         while self.given:
-            yield from self.frontswap_invalidate_page(self.given.pop(0))
+            offset = self.given.pop(0)
+            yield from self.leave(offset)
+
+    def leave(self, offset: int) -> Kernel:
+        """swap_entry_free: nobody gets the slot again before zswap has forgotten it."""
+        self.leaving.add(offset)
+        yield from self.frontswap_invalidate_page(offset)
+        self.leaving.discard(offset)
 
     def __repr__(self) -> str:
         return f"<swap type {self.type}: {len(self.in_use)} of {self.slots} slots in use, {len(self.cache)} cached>"

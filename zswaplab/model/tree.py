@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from .entry import Entry
+from .errors import Bug
+from .freed import can_be_freed
 from .steps import Hook, Lock
 
 
@@ -60,3 +62,13 @@ class Tree:
 
     def __repr__(self) -> str:
         return f"<tree of swap type {self.type}: {len(self)} entries>"
+
+
+class Trees(dict[int, Tree]):
+    """Swap type -> its tree (`zswap_trees`); swapoff leaves a NULL there, which a late user follows."""
+
+    def __missing__(self, type: int) -> Tree:
+        raise Bug(f"kernel NULL pointer dereference: the tree of swap type {type} is gone")
+
+
+can_be_freed(Tree, "zswap_tree", ("type", "entries", "lock"))

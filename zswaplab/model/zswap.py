@@ -10,10 +10,13 @@ from __future__ import annotations
 from .compressors import RecordedPage, fill, same_filled
 from .entry import Entry
 from .errors import EINVAL, ENODEV, ENOMEM, ENOSPC, Bug
+from .freed import poison
+from .pools import Pool
 from .shrink import Shrinker
 from .steps import COMPRESS, MALLOC, MAP, UNLOCKED, UNMAP, Kernel, kernel
 from .swap import Frame
 from .tree import Tree
+from .zpool import Handle
 
 
 class Zswap(Shrinker):
@@ -42,9 +45,11 @@ class Zswap(Shrinker):
             yield UNLOCKED
             self.reached_full = False
         entry = Entry(type, offset)
+        if self.hook.observer:
+            self.hook.observer("alloc", entry, None)
         failed = yield from self.fill_entry(entry, page)
         if failed:
-            entry.free()
+            poison(entry, self.hook)
             return failed
         yield tree.lock.acquire
         while duplicate := tree.insert(entry):
@@ -198,6 +203,7 @@ class Zswap(Shrinker):
             yield from self.free_entry(entry)
         yield tree.lock.release
         del self.trees[type]
+        poison(tree, self.hook)
 
     def invalidate_entry(self, tree: Tree, entry: Entry) -> Kernel:
         """Take an entry off the tree and drop the tree's reference (`zswap_invalidate_entry`)."""
@@ -237,13 +243,22 @@ class Zswap(Shrinker):
                     yield pool.lru_lock.release
             if self.hook.observer:
                 self.hook.observer("zfree", entry, pool.zpool.pages)
-            pool.zpool.free(entry.handle)
+            self.free_object(pool, entry.handle)
             if self.hook.observer:
                 self.hook.observer("zfreed", entry, pool.zpool.pages)
             self.pool_put(pool)
-        entry.free()
+        poison(entry, self.hook)
         self.counters.stored_pages -= 1
         self.update_total_size()
+
+    def free_object(self, pool: Pool, handle: Handle) -> None:
+        """zpool_free. What lies in a page that is being reclaimed is pinned: it stays readable until that ends."""
+        pinned = pool.zpool.is_pinned(handle)
+        pool.zpool.free(handle)
+        if self.hook.observer:
+            self.hook.observer("object free", handle, pinned)
+        if not pinned:
+            poison(handle, self.hook)
 
     def kick_worker(self) -> Kernel:
         """Queue the shrink worker for the oldest pool; whoever asked is refused with -ENOMEM.

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+import random
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from types import CodeType, TracebackType
 from typing import Any
 
-from ..model.entry import Entry, FreedEntry
-from ..model.errors import BadInput, Fault
+from ..model.entry import Entry
+from ..model.errors import ENOSPC, BadInput, Fault
+from ..model.freed import is_entry, is_freed
 from ..model.machine import Machine
 from ..model.stages import resolved
-from ..model.steps import CALL, RETURN, Kernel, Step
+from ..model.steps import CALL, FAULT, RETURN, Kernel, Step
 from ..model.zpool import ZPOOLS
+from .cpus import NAMES, Cpus, packed, unpacked
+from .sanitizers import Report, Sanitizers
 from .say import sentence
 
 Change = list[Any]
+KEYFRAME = 128  # steps; the whole state is kept at every so many, so that any step is near one
 
 
 @dataclass(slots=True)
@@ -26,7 +31,8 @@ class Moment:
     `say` is what just happened in one sentence, `event` its kind or None, `operation` the number of the
     workload's operation, `stack` the running functions, outermost first, as (function, line of its
     source), `holds` the locks held, `changes` what is different from the step before, `step` the kind of
-    step the CPU is about to take (None at an operation's end).
+    step the CPU is about to take (None at an operation's end). With several CPUs `cpu` is the one that ran, and
+    `cpus` has each one's `task`, `stack`, `holds` and the lock for which it `waits`.
     """
 
     say: str
@@ -36,13 +42,16 @@ class Moment:
     holds: list[str]
     changes: list[Change]
     step: str | None = None
+    cpu: int = 0
+    cpus: list[dict[str, Any]] | None = None
 
 
 @dataclass
 class History:
     """What `record` kept: `h[120]` is a moment, `len(h)` their number; `play(h)` shows it.
 
-    `operations` are the texts of what ran, `fault` is the fault that ended it, if one did.
+    `operations` are the texts of what ran, `fault` is the fault that ended it, if one did, `reports` what the
+    sanitizers said, if there were any.
     """
 
     title: str
@@ -53,6 +62,9 @@ class History:
     moments: list[Moment] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
     fault: Fault | None = None
+    reports: list[Report] = field(default_factory=list, repr=False)
+    recipe: Recipe | None = field(default=None, repr=False)
+    frames: list[State] = field(default_factory=list, repr=False)
 
     def __len__(self) -> int:
         return len(self.moments)
@@ -60,19 +72,47 @@ class History:
     def __getitem__(self, step: int) -> Moment:
         return self.moments[step]
 
+    def at(self, step: int) -> State:
+        """Everything that the player shows at a step, without going through all the steps before it."""
+        step = range(len(self))[step]
+        if not self.frames:
+            state = State(self.counters)
+            for number, moment in enumerate(self.moments):
+                if number % KEYFRAME == 0:
+                    self.frames.append(state.copy())
+                state.add(moment.changes)
+        state = self.frames[step // KEYFRAME].copy()
+        for moment in self.moments[step - step % KEYFRAME : step + 1]:
+            state.add(moment.changes)
+        return state
+
     def lru(self, step: int = -1) -> list[int]:
         """The LRU at a step, from head to tail: page numbers of the program, or numbers of backend pages."""
-        order: list[int] = []
-        names: dict[int, int] = {}
-        stop = range(len(self))[step] + 1
-        for change in (change for moment in self.moments[:stop] for change in moment.changes):
-            if change[0] == "entry" and change[2]:
-                names[change[1]] = change[2]["page"]
-            if change[0] in ("lru+", "lru-") and change[1] in order:
-                order.remove(change[1])
-            if change[0] == "lru+":
-                order.insert(0, change[1])
-        return [names[id] for id in order] if self.settings["lru_of"] == "entries" else order
+        if not self.moments:
+            return []
+        state = self.at(step)
+        order = [*reversed(state.lru)]
+        return [state.names[id] for id in order] if self.settings["lru_of"] == "entries" else order
+
+    def fork(self, step: int, **settings: Any) -> History:
+        """The same run again, with one setting changed once `step` has been taken, like `exclusive_loads="off"`.
+
+        The settings are those of `Machine.set`. With several CPUs the schedule is kept to as far as it can be.
+        Raises BadInput for a setting that cannot change while the machine runs, and for a history that did not
+        begin with a new machine.
+        """
+        if self.recipe is None:
+            raise BadInput("this history cannot be forked: its machine had been used before it was recorded")
+        if not settings:
+            raise BadInput("a fork needs a setting to change, like exclusive_loads='off'")
+        return self.recipe.again(range(len(self))[step], settings)
+
+    def first_difference(self, other: History) -> int | None:
+        """The first step at which two histories differ; None if they are the same."""
+        for step, (mine, others) in enumerate(zip(self.moments, other.moments, strict=False)):
+            if (mine.say, mine.changes, mine.step, mine.cpu) != (others.say, others.changes, others.step, others.cpu):
+                return step
+        return None if len(self) == len(other) else min(len(self), len(other))
 
     def count(self, event: str) -> int:
         """How often an event happened: "store", "load", "writeback", "refuse", "free" or "fault"."""
@@ -92,16 +132,21 @@ class History:
             {
                 "say": moment.say, "event": moment.event, "operation": moment.operation,
                 "operation_text": self.operations[moment.operation],
-                "cpus": [{
-                    "task": self.operations[moment.operation], "stack": [list(call) for call in moment.stack],
-                    "holds": moment.holds, "waits": None,
-                }],
+                "cpus": self.cpus_of(moment),
                 "changes": moment.changes,
             }
             for moment in self.moments
         ]  # fmt: skip
         shown = {"title": self.title, "tags": self.tags, **self.settings, "sources": self.sources}
         return {**shown, "counters": self.counters, "steps": steps}
+
+    def cpus_of(self, moment: Moment) -> list[dict[str, Any]]:
+        stack = [list(call) for call in moment.stack]
+        idle: dict[str, Any] = {"task": "", "stack": [], "holds": [], "waits": None}
+        now = moment.cpus or [
+            {**idle, "task": self.operations[moment.operation], "stack": stack, "holds": moment.holds}
+        ]
+        return now + [idle] * (self.settings["cpus"] - len(now))
 
     def __repr__(self) -> str:
         end = f", ended by: {self.fault}" if self.fault else ""
@@ -112,31 +157,101 @@ def on_disk(moment: Moment) -> list[int]:
     return [change[1] for change in moment.changes if change[0] == "disk"]
 
 
-def record(machine: Machine, workload: Iterable[str], title: str = "") -> History:
+class State:
+    """What is there at one step: `entries` and backend `pages` by number, `lru` (oldest first), `size`, `full`,
+    `counters`, `ram` (page -> where it is), `names` (entry -> its page, also of entries that are gone).
+    """
+
+    def __init__(self, counters: dict[str, int]) -> None:
+        self.entries: dict[int, Any] = {}
+        self.pages: dict[int, Any] = {}
+        self.names: dict[int, int] = {}
+        self.lru: dict[int, None] = {}
+        self.ram: dict[int, str] = {}
+        self.counters = dict(counters)
+        self.size, self.full = 0, False
+
+    def copy(self) -> State:
+        other = State(self.counters)
+        for name, value in vars(self).items():
+            setattr(other, name, dict(value) if isinstance(value, dict) else value)
+        return other
+
+    def add(self, changes: list[Change]) -> None:
+        """One step's changes."""
+        for what, first, *rest in changes:
+            if what in ("entry", "page"):
+                kept = self.entries if what == "entry" else self.pages
+                kept.pop(first, None)
+                if rest[0] is not None:
+                    kept[first] = rest[0]
+                    if what == "entry":
+                        self.names[first] = rest[0]["page"]
+            elif what in ("lru+", "lru-"):
+                self.lru.pop(first, None)
+                if what == "lru+":
+                    self.lru[first] = None
+            elif what == "counters":
+                self.counters.update(first)
+            elif what == "ram":
+                self.ram[first] = rest[0]
+            elif what in ("size", "full"):
+                setattr(self, what, first)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a history was made from, so that it can be made again."""
+
+    made_with: dict[str, Any]
+    zswap: type  # its class: functions of it may have been replaced
+    retries: int
+    workload: list[str]
+    title: str
+    cpus: list[str] | None
+    schedule: list[int]
+
+    def again(self, step: int, settings: dict[str, Any]) -> History:
+        machine = Machine(**self.made_with)
+        machine.zswap.__class__ = self.zswap
+        machine.zswap.max_reclaim_retries = self.retries
+        recorder = Recorder(machine, self.title)
+        recorder.fork = step, settings
+        return recorder.record(self.workload, self.cpus, self.schedule, None)
+
+
+def record(
+    machine: Machine,
+    workload: Iterable[str],
+    title: str = "",
+    *,
+    cpus: Sequence[str] | None = None,
+    schedule: str | None = None,
+    seed: int | None = None,
+    multi_shot: bool = False,
+) -> History:
     """Run `workload` on `machine` step by step and keep the history.
 
     A workload is lines like "write 3", "page_out 3", "read 3", "free 3", "worker" (see
-    `Machine.operation`). What is queued for a kworker (the shrink worker, a backend's compaction) runs after the
-    operation that queued it. A fault of the modelled kernel ends the history, it is not raised. Raises
-    BadInput for an unknown operation.
+    `Machine.parse`); what is queued for a kworker (the shrink worker, a backend's compaction) runs after the
+    operation that queued it. `cpus` then run at
+    once, each its own operations, like ["read 3", "free 3; page_out 4"], along `schedule` ("a5b3a"), or as the
+    `seed` has it, or one after the other. A fault of the modelled kernel ends the history, it is not raised. With
+    `multi_shot` KASAN and list debugging watch, and the run goes on past what they report (`history.reports`).
+    Raises BadInput for an unknown operation, and for a schedule that cannot be followed.
     """
     if isinstance(workload, str):
         raise BadInput(f"workload={workload!r} is one text; give a list of operations, like ['write 3', 'page_out 3']")
-    recorder = Recorder(machine, title)
-    before, machine.hook.observer = machine.hook.observer, recorder.observe
+    steps = None if schedule is None or cpus is None else unpacked(schedule, len(cpus))
+    recorder, before = Recorder(machine, title), machine.hook.observer
+    if multi_shot:
+        recorder.watch()
     try:
-        for text in workload:
-            recorder.run(text, machine.operation(text))
-            pool = machine.zswap.pool
-            while (pool.work_pending or pool.zpool.pending) and not recorder.history.fault:
-                recorder.run("compaction" if pool.zpool.pending else "the shrink worker", machine.kworker())
-            if recorder.history.fault:
-                break
-            for _ in machine.complete_io():
-                pass
+        return recorder.record(list(workload), list(cpus) if cpus else None, steps, seed)
     finally:
+        if recorder.sanitizers:
+            recorder.sanitizers.detach()
         machine.hook.observer = before
-    return recorder.history
 
 
 class Recorder:
@@ -160,7 +275,7 @@ class Recorder:
             },
             counters=dict(zswap.counters),
         )  # fmt: skip
-        self.functions = kernel_code()
+        self.functions = kernel_code(type(machine.zswap))
         self.sources: dict[CodeType, tuple[int, dict[int, int]]] = {}
         self.ids: dict[int, int] = {}  # id() of an entry -> its number here
         self.entries: list[Entry] = []  # keeps every entry alive, so that id() stays its own
@@ -171,13 +286,94 @@ class Recorder:
         self.dirty: dict[int, None] = {}
         self.dirty_pages: dict[Any, None] = {}
         self.holds: list[str] = []
+        self.fork: tuple[int, dict[str, Any]] | None = None
+        self.sanitizers: Sanitizers | None = None
+        self.cpus: Cpus | None = None
+        self.current: list[int] = []  # CPU -> number of its operation
         self.seen: dict[str, Any] = {"size": 0, "full": False, **self.history.counters}
         self.ram: dict[int, str] = {}
+
+    def watch(self) -> None:
+        """Have KASAN and list debugging watch the run, and let it go on past what they report."""
+        self.sanitizers = Sanitizers(self.machine, multi_shot=True)
+        self.sanitizers.tell = self.report
+
+    def report(self, report: Report) -> None:
+        self.history.reports.append(report)
+        self.events.append(("report", report, None))
+
+    def record(
+        self, workload: list[str], cpus: list[str] | None, schedule: list[int] | None, seed: int | None
+    ) -> History:
+        machine, history = self.machine, self.history
+        if machine.is_new:
+            zswap = machine.zswap
+            history.recipe = Recipe(
+                machine.made_with, type(zswap), zswap.max_reclaim_retries, workload, history.title, cpus, []
+            )
+        machine.hook.observer = self.observe
+        if self.sanitizers:
+            self.sanitizers.before, machine.hook.observer = self.observe, self.sanitizers.observe
+        try:
+            for text in workload:
+                self.run(text, machine.operation(text))
+                while machine.queued() and not history.fault:
+                    self.run(machine.queued(), machine.kworker())
+                if history.fault:
+                    break
+                for _ in machine.complete_io():
+                    pass
+            if cpus and not history.fault:
+                self.cpus = Cpus(machine, cpus)
+                history.settings["cpus"] = len(cpus)
+                self.run_cpus(self.cpus, schedule, seed)
+        finally:
+            machine.hook.observer = None
+        return history
+
+    def run_cpus(self, cpus: Cpus, schedule: list[int] | None, seed: int | None) -> None:
+        """Run several CPUs, keeping a moment for each step."""
+        self.current = [-1] * len(cpus.tasks)
+        dice = None if seed is None else random.Random(seed)
+        given = list(schedule or ())
+        try:
+            while ready := cpus.ready():
+                if given:
+                    cpu = given.pop(0)
+                    if cpu not in ready:
+                        if self.fork is None:
+                            cpus.allow(cpu, packed(schedule or ()), len(cpus.taken))
+                        continue
+                elif schedule is not None and self.fork is None:
+                    raise BadInput(cpus.too_short(packed(schedule)))
+                else:
+                    cpu = dice.choice(ready) if dice else ready[0]
+                self.step_of(cpus, cpu)
+            if problem := cpus.deadlock():
+                raise problem
+        except Fault as fault:
+            self.history.fault = fault
+            self.events.append(("fault", fault, None))
+            cpu = cpus.taken[-1]
+            self.keep(None, stack_of_traceback(fault.__traceback__), cpu)
+        if self.history.recipe:
+            self.history.recipe.schedule[:] = cpus.taken
+
+    def step_of(self, cpus: Cpus, cpu: int) -> None:
+        if cpus.running[cpu] is None:
+            self.current[cpu] = len(self.history.operations)
+            self.history.operations.append(cpus.task(cpu).replace("_", " "))
+        if self.sanitizers:
+            self.sanitizers.task = f"CPU {NAMES[cpu]} ({cpus.task(cpu)})"
+        cpus.step(cpu)
+        self.keep(cpus.pending[cpu], stack_of(cpus.running[cpu]), cpu)
 
     def run(self, text: str, operation: Kernel) -> None:
         """Drive one operation to its end, or to a fault, keeping a moment for each step."""
         history = self.history
         history.operations.append(text.replace("_", " "))
+        if self.sanitizers:
+            self.sanitizers.task = history.operations[-1]
         self.holds.clear()
         before: Step | None = None
         try:
@@ -185,9 +381,11 @@ class Recorder:
                 step = next(operation)
                 self.hold(before)
                 before = step
-                if step is not CALL and step is not RETURN:
+                if step is not CALL and step is not RETURN and not is_quiet(step):
                     self.keep(step, stack_of(operation))
-        except StopIteration:
+        except StopIteration as end:
+            if end.value == -ENOSPC and text.startswith("page_out"):
+                raise BadInput(self.machine.device_full) from None
             self.holds.clear()
             self.keep(None, [])
         except Fault as fault:
@@ -197,22 +395,47 @@ class Recorder:
 
     def hold(self, step: Step | None) -> None:
         """The step at which the CPU stood is done: a lock is taken, or dropped."""
-        if step is not None and step.kind == "acquire":
+        if step is None or is_quiet(step):
+            return
+        if step.kind == "acquire":
             self.holds.append(str(step.lock))
-        elif step is not None and step.kind == "release":
+        elif step.kind == "release":
             self.holds.remove(str(step.lock))
 
-    def keep(self, step: Step | None, stack: list[tuple[CodeType, int]]) -> None:
+    def keep(self, step: Step | None, stack: list[tuple[CodeType, int]], cpu: int = 0) -> None:
         """Close a moment: what the events since the last one changed."""
-        operation = len(self.history.operations) - 1
+        history = self.history
+        operation = self.current[cpu] if self.cpus else len(history.operations) - 1
         self.collect()
-        say, event = sentence(self, step, self.events, self.history.operations[operation])
-        lines = [self.place(code, line) for code, line in stack if code in self.functions]
-        moment = Moment(say, event, operation, lines, list(self.holds), self.changes, step.kind if step else None)
-        self.history.moments.append(moment)
+        say, event = sentence(self, step, self.events, history.operations[operation])
+        now, holds = None, list(self.holds)
+        lines = self.lines(stack)
+        if self.cpus:
+            say = f"CPU {NAMES[cpu]}: {say}"
+            every = range(len(self.current))
+            now = [self.cpu_now(self.cpus, other, lines if other == cpu else None) for other in every]
+            holds = now[cpu]["holds"]
+        moment = Moment(say, event, operation, lines, holds, self.changes, step.kind if step else None, cpu, now)
+        history.moments.append(moment)
         self.events, self.changes = [], []
         self.dirty.clear()
         self.dirty_pages.clear()
+        if self.fork and len(history) == self.fork[0] + 1:
+            change(self.machine, self.fork[1])
+
+    def cpu_now(self, cpus: Cpus, cpu: int, lines: list[tuple[int, int]] | None) -> dict[str, Any]:
+        """One CPU's column in the player."""
+        lock = cpus.waits(cpu)
+        if lines is None:
+            lines = self.lines(stack_of(cpus.running[cpu]))
+        return {
+            "task": "" if cpus.finished(cpu) and not lines else cpus.task(cpu).replace("_", " "),
+            "stack": [list(call) for call in lines],
+            "holds": [lock.name for lock in cpus.held[cpu] if lock.holder == cpu], "waits": lock.name if lock else None,
+        }  # fmt: skip
+
+    def lines(self, stack: list[tuple[CodeType, int]]) -> list[tuple[int, int]]:
+        return [self.place(code, line) for code, line in stack if code in self.functions]
 
     def place(self, code: CodeType, line: int) -> tuple[int, int]:
         """A running function as (number of its source, line in it), its source as of the stage."""
@@ -232,7 +455,7 @@ class Recorder:
 
     def observe(self, event: str, subject: Any, value: Any) -> None:
         self.events.append((event, subject, value))
-        if type(subject) in (Entry, FreedEntry):
+        if is_entry(subject):
             self.dirty[self.number(subject)] = None
         if event == "malloced" and not isinstance(value, int):
             self.objects[value] = self.number(subject)
@@ -310,20 +533,19 @@ class Recorder:
     def describe(self, number: int) -> dict[str, Any] | None:
         """An entry as the player shows it; None once it is freed."""
         entry: Any = self.entries[number]
-        if type(entry) is FreedEntry:
+        if is_freed(entry):
             return None
         fields = {"offset": entry.offset, "length": entry.length, "refcount": entry.refcount, "linked": entry.linked}
         return {"page": self.pages[number], **fields}
 
 
-def kernel_code() -> dict[CodeType, tuple[Any, str, str]]:
+def kernel_code(zswap: type) -> dict[CodeType, tuple[Any, str, str]]:
     """Code of each function of the model -> (function, the kernel's name, the kernel's file)."""
     from ..model.shrink import Shrinker
     from ..model.swap import Swap
-    from ..model.zswap import Zswap
 
     found = {}
-    owners = [(Machine, ""), (Swap, ""), (Shrinker, "zswap.c"), (Zswap, "zswap.c")]
+    owners = [(Machine, ""), (Swap, ""), (Shrinker, "zswap.c"), (zswap, "zswap.c")]
     for owner, file in owners + [(zpool, f"{name}.c") for name, zpool in ZPOOLS.items()]:
         for _, function in inspect.getmembers(owner, inspect.isfunction):
             plain = inspect.unwrap(function)
@@ -331,7 +553,22 @@ def kernel_code() -> dict[CodeType, tuple[Any, str, str]]:
     return found
 
 
-def stack_of(operation: Kernel) -> list[tuple[CodeType, int]]:
+def is_quiet(step: Step) -> bool:
+    """Whether a step lies above zswap, and matters only where other CPUs run."""
+    return step is FAULT or (step.lock is not None and step.lock.quiet)
+
+
+def change(machine: Machine, settings: dict[str, Any]) -> None:
+    """Change settings of a running machine, those with names from Machine's arguments too. Raises BadInput."""
+    wanted = dict(settings)
+    if isinstance(form := wanted.get("exclusive_loads"), str):
+        if form not in ("off", machine.stage.exclusive_loads):
+            raise BadInput(f"exclusive_loads={form!r} cannot be: a running kernel only turns its own form on or off")
+        wanted["exclusive_loads"] = form != "off"
+    machine.set(**wanted)
+
+
+def stack_of(operation: Kernel | None) -> list[tuple[CodeType, int]]:
     """(code, running line) of a driven generator and of those it drives, outermost first."""
     stack = []
     generator: Any = operation

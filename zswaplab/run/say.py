@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..model.errors import DataLost, UseAfterFree
 from ..model.steps import Step
+from .cpus import Deadlock
 
 if TYPE_CHECKING:
     from .history import Recorder
+    from .sanitizers import Report
 
 Told = tuple[int, str, str | None]  # weight, sentence, kind of event
 
@@ -52,6 +54,8 @@ def tell(recorder: Recorder, name: str, subject: Any, value: Any, operation: str
     zswap = recorder.machine.zswap
     if name == "fault":
         return 99, fault(subject), "fault"
+    if name == "report":
+        return 98, report(subject), "fault"
     if name == "begin" and subject in BEGINNINGS:
         return 15, BEGINNINGS[subject], None
     if name == "end" and subject == "load" and value == 0:
@@ -132,6 +136,15 @@ def limits(name: str, value: int, zswap: Any, operation: str) -> Told:
     return 90, f"The pool was full, and still has {size} pages, not fewer than {below}: **refused**.", "refuse"
 
 
+def report(found: Report) -> str:
+    """One report of a sanitizer that lets the kernel go on."""
+    if found.kind != "KASAN":
+        return f"**List debugging:** {found.text.splitlines()[0]}."
+    done = "read" if found.access == "read" else "written"
+    where = "" if found.offset is None else f" ({found.size} bytes at offset {found.offset})"
+    return f"**KASAN:** `{found.field}` of freed memory is {done}{where} in {found.function}."
+
+
 def fault(problem: Exception) -> str:
     if isinstance(problem, UseAfterFree):
         return (
@@ -140,4 +153,6 @@ def fault(problem: Exception) -> str:
         )
     if isinstance(problem, DataLost):
         return f"**Data lost.** {problem}."
+    if isinstance(problem, Deadlock):
+        return f"**Deadlock.** {str(problem).removeprefix('deadlock: ')}."
     return f"**The kernel dies here.** {problem}."

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ..stages import Stage
 from ..steps import Hook
-from .interface import Handle, Zpool
+from .interface import Handle, Mapped, Zpool
 from .z3fold import Z3fold
 from .zbud import Zbud
 from .zsmalloc import Zsmalloc
 
-__all__ = ["ZPOOLS", "Handle", "Zpool", "make_zpool"]
+__all__ = ["ZPOOLS", "Handle", "Mapped", "Zpool", "make_zpool"]
 
 ZPOOLS: dict[str, type[Zpool]] = {"zbud": Zbud, "z3fold": Z3fold, "zsmalloc": Zsmalloc}
 

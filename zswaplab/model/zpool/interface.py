@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from ..freed import can_be_freed
 from ..stages import Stage
 from ..steps import Hook, Kernel
 
@@ -40,6 +40,9 @@ class Handle(Mapped):
         return f"<{self.size} bytes in page {self.page.number}, {self.place}>"
 
 
+can_be_freed(Handle, "object of the backend", ("header", "data"))
+
+
 class Zpool(ABC):
     """A backend: keeps objects of any size up to a page, packed into whole pages.
 
@@ -60,7 +63,7 @@ class Zpool(ABC):
         self.hook = hook
         self.stage = stage
         self.pages = 0
-        self.pending: deque[Any] = deque()
+        self.pending: list[Any] = []
 
     @abstractmethod
     def malloc(self, size: int) -> Handle | int:
@@ -76,6 +79,10 @@ class Zpool(ABC):
 
     def unmap_handle(self, handle: Handle) -> None:  # noqa: B027
         """Its bytes are done with (`zpool_unmap_handle`)."""
+
+    def is_pinned(self, handle: Handle) -> bool:
+        """Whether the object's page is being reclaimed: then what was freed in it stays readable until that ends."""
+        return bool(handle.page.under_reclaim)
 
     @abstractmethod
     def shrink(self, evict: Evict) -> Kernel:

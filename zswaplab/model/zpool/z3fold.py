@@ -5,13 +5,11 @@ Models mm/z3fold.c as of Linux 6.1 to 6.5; reclaim was removed by patch 3 of the
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from ..errors import EAGAIN, EINVAL, ENOSPC
 from ..stages import Stage
 from ..steps import UNLOCKED, Hook, Kernel, kernel, run
 from .interface import Evict, Handle, Zpool
-from .z3fold_page import CHUNK, HEADER, PAGE_CHUNKS, Unbuddied, Z3foldHandle, Z3foldPage
+from .z3fold_page import CHUNK, HEADER, PAGE_CHUNKS, PageLru, Unbuddied, Z3foldHandle, Z3foldPage
 
 PAGE_SIZE = 4096  # bytes
 MAX_SHARED = PAGE_SIZE - HEADER * CHUNK - CHUNK  # bytes: a longer object has a page alone, without a header
@@ -35,7 +33,7 @@ class Z3fold(Zpool):
     def __init__(self, hook: Hook, stage: Stage) -> None:
         super().__init__(hook, stage)
         self.unbuddied = Unbuddied()
-        self.lru: OrderedDict[Z3foldPage, None] = OrderedDict()
+        self.lru = PageLru()
         self.numbered: dict[int, Z3foldPage] = {}
         self.next_number = 0
 
@@ -60,8 +58,7 @@ class Z3fold(Zpool):
             page.put(handle, place, chunks)
             self.relist(page)
         if stage.evicts("z3fold"):
-            self.lru[page] = None
-            self.lru.move_to_end(page)
+            self.lru.add(page)
         if self.hook.observer:
             self.hook.observer("page", page, "lru")
         return handle
@@ -99,7 +96,9 @@ class Z3fold(Zpool):
                 run(self.give_back(page))
             return
         page.forget(handle)
-        page.foreign -= handle.home is not page  # type: ignore[attr-defined]
+        if handle.home is not page:  # type: ignore[attr-defined]
+            page.foreign -= 1
+            self.lru.offer(page)
         if self.hook.observer:
             self.hook.observer("page", page, None)
         if page.queued or page.claimed:
@@ -119,6 +118,9 @@ class Z3fold(Zpool):
     def unmap_handle(self, handle: Handle) -> None:
         handle.mapped -= 1  # type: ignore[attr-defined]
 
+    def is_pinned(self, handle: Handle) -> bool:
+        return bool(handle.page.claimed)
+
     def release(self, page: Z3foldPage) -> Kernel:
         """Give a page back whose last object is gone (`__release_z3fold_page`)."""
         if self.hook.observer:
@@ -129,7 +131,7 @@ class Z3fold(Zpool):
     def give_back(self, page: Z3foldPage) -> Kernel:
         stage = self.stage
         if stage.evicts("z3fold"):
-            self.lru.pop(page, None)
+            self.lru.remove(page)
         del self.numbered[page.number]
         if self.hook.observer:
             self.hook.observer("pagefree", page, page.number)
@@ -142,7 +144,7 @@ class Z3fold(Zpool):
     def work(self) -> Kernel:
         """A kworker compacts the page that has waited longest."""
         yield UNLOCKED
-        page = self.pending.popleft()
+        page = self.pending.pop(0)
         page.queued = False
         yield from self.compact_page(page)
 
@@ -240,10 +242,10 @@ class Z3fold(Zpool):
 
     def isolate_page(self) -> Z3foldPage | None:
         """Take the least recently used page without foreign objects off both lists and claim it."""
-        page = next((page for page in self.lru if not page.foreign), None)
+        page = self.lru.oldest()
         if page is None:
             return None
-        del self.lru[page]
+        self.lru.remove(page)
         self.unbuddied.remove(page)
         page.claimed = True
         if self.hook.observer:
@@ -252,7 +254,7 @@ class Z3fold(Zpool):
 
     def put_back(self, page: Z3foldPage) -> None:
         """A page that reclaim could not empty, or for which compaction is queued, is the newest now."""
-        self.lru[page] = None
+        self.lru.add(page)
         if not page.headless:
             self.relist(page)
         if self.hook.observer:
@@ -272,6 +274,8 @@ class Z3fold(Zpool):
         assert self.pages == len(pages), f"{self.pages} pages counted: {self!r}"
         listed = [page for page in pages if not page.claimed] if self.stage.evicts("z3fold") else []
         assert set(self.lru) == set(listed), f"the LRU lists {list(self.lru)}: {self!r}"
+        oldest = next((page for page in self.lru if not page.foreign), None)
+        assert self.lru.oldest() is oldest, f"reclaim would take {self.lru.oldest()}: {self!r}"
         assert list(self.pending) == list(dict.fromkeys(self.pending)), f"queued twice: {self!r}"
         assert set(self.pending) == {page for page in pages if page.queued}, f"wrongly queued: {self!r}"
         wrong = self.unbuddied.wrong()
@@ -282,5 +286,6 @@ class Z3fold(Zpool):
             assert not wrong, f"{page}: {wrong}: {self!r}"
 
     def __repr__(self) -> str:
-        pages, waiting = list(self.lru or self.numbered.values()), list(self.pending)
-        return f"<z3fold: {self.pages} pages, newest last {pages}, {self.unbuddied!r}, to compact {waiting}>"
+        pages = f"{self.pages} pages: {list(self.numbered.values())}"
+        order, waiting = [page.number for page in self.lru], [page.number for page in self.pending]
+        return f"<z3fold: {pages}, LRU from the oldest {order}, {self.unbuddied!r}, to compact {waiting}>"

@@ -1,7 +1,11 @@
-"""A page of z3fold: where in it its objects lie, and where the next one goes; and the lists of pages with room."""
+"""A page of z3fold: where in it its objects lie, and where the next one goes; and lists of pages."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from heapq import heappop, heappush
+
+from ..freed import can_be_freed
 from .interface import Handle
 
 CHUNK = 64  # bytes
@@ -18,9 +22,14 @@ class Z3foldHandle(Handle):
     __slots__ = ("home", "mapped")
 
     def __init__(self, size: int, page: Z3foldPage, place: str) -> None:
-        super().__init__(size, page, place)
-        self.home = page
+        self.size = size
+        self.page = self.home = page
+        self.place = place
         self.mapped = 0
+        self.header = self.data = None
+
+
+can_be_freed(Z3foldHandle, "object of the backend", ("header", "data"))
 
 
 class Z3foldPage:
@@ -28,12 +37,13 @@ class Z3foldPage:
 
     `headless`: its one object has it all. `first_num` counts how often the middle object has become the
     first: places are renumbered by it, so that handles stay right. `foreign`: objects that came from another
-    page. `listed`: the list it is on. `queued` for compaction; `claimed` by reclaim.
+    page. `listed`: the list it is on; `age`: when it became the newest of the LRU. `queued` for compaction;
+    `claimed` by reclaim.
     """
 
     __slots__ = (
         "number", "headless", "first", "middle", "last", "first_chunks", "middle_chunks", "last_chunks",
-        "start_middle", "first_num", "foreign", "listed", "queued", "claimed",
+        "start_middle", "first_num", "foreign", "listed", "age", "queued", "claimed",
     )  # fmt: skip
 
     def __init__(self, number: int, headless: bool) -> None:
@@ -47,6 +57,7 @@ class Z3foldPage:
         self.first_num = 0
         self.foreign = 0
         self.listed: Listed | None = None
+        self.age = 0
         self.queued = self.claimed = False
 
     @property
@@ -191,6 +202,54 @@ class Unbuddied:
         return ""
 
     def __repr__(self) -> str:
-        named = {cpu: {free: list(pages) for free, pages in enumerate(lists) if pages}
-                 for cpu, lists in self.cpus.items()}  # fmt: skip
-        return f"<unbuddied: {named}>"
+        lists = {
+            f"CPU {cpu}, {free} free": [page.number for page in pages]
+            for cpu, lists in self.cpus.items() for free, pages in enumerate(lists) if pages
+        }  # fmt: skip
+        return f"<unbuddied: {lists}>"
+
+
+class PageLru:
+    """All pages, the least recently allocated into first.
+
+    Reclaim passes over pages with foreign objects, however many: so those without are kept in a heap as well, by
+    age. What is no longer true in it is found when it comes to the top.
+    """
+
+    def __init__(self) -> None:
+        self.pages: dict[Z3foldPage, None] = {}
+        self.clock = 0
+        self.heap: list[tuple[int, int, Z3foldPage]] = []
+
+    def add(self, page: Z3foldPage) -> None:
+        """It is the newest now."""
+        self.pages.pop(page, None)
+        self.pages[page] = None
+        self.clock = page.age = self.clock + 1
+        self.offer(page)
+
+    def offer(self, page: Z3foldPage) -> None:
+        """If it has no foreign object, reclaim may take it."""
+        if page.foreign or page not in self.pages:
+            return
+        heappush(self.heap, (page.age, page.number, page))
+        if len(self.heap) > 2 * len(self.pages) + 64:
+            self.heap = [(page.age, page.number, page) for page in self.pages if not page.foreign]
+
+    def remove(self, page: Z3foldPage) -> None:
+        self.pages.pop(page, None)
+
+    def oldest(self) -> Z3foldPage | None:
+        """The oldest page without a foreign object."""
+        while self.heap:
+            age, _, page = self.heap[0]
+            if page.age == age and page in self.pages and not page.foreign:
+                return page
+            heappop(self.heap)
+        return None
+
+    def __iter__(self) -> Iterator[Z3foldPage]:
+        return iter(self.pages)
+
+    def __len__(self) -> int:
+        return len(self.pages)

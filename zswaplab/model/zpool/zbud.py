@@ -176,7 +176,7 @@ class Zbud(Zpool):
         return False
 
     def address(self, handle: Handle) -> int:
-        return CHUNK if handle.place == "first" else PAGE_SIZE - handle.page.last_chunks * CHUNK
+        return CHUNK if handle.place == "first" else PAGE_SIZE - (handle.size + CHUNK - 1) // CHUNK * CHUNK
 
     def layout(self) -> dict[int, list[tuple[Handle, int, int]]]:
         return {page.number: self.objects(page) for page in self.numbered.values()}

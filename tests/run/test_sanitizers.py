@@ -1,0 +1,195 @@
+"""What the sanitizers say: the same accesses as on a real kernel's console, one by one, and where bytes were lost."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zswaplab.model.compressors import fill
+from zswaplab.model.errors import Fault, ListCorruption, UseAfterFree
+from zswaplab.model.machine import Machine
+from zswaplab.model.steps import run
+from zswaplab.run.cases import case_named, table
+from zswaplab.run.cpus import Cpus, packed
+from zswaplab.run.sanitizers import Report, Sanitizers, watched_run
+
+LOAD, DELETE, ADD, FREE = "zswap_frontswap_load", "__list_del_entry_valid", "__list_add_valid", "zswap_free_entry"
+Access = tuple[str, int, int, str]
+
+# The consoles of real kernels (kasan_multi_shot, list debugging, one CPU, three pages out and in): access, size in
+# bytes, offset in the freed entry, function. REPORT (a) has the first load's nine as a table.
+FIRST_LOAD: list[Access] = [
+    ("read", 4, 36, LOAD), ("read", 8, 40, LOAD), ("read", 8, 40, LOAD), ("read", 8, 40, LOAD),
+    ("read", 8, 72, DELETE), ("read", 8, 64, DELETE),
+    ("write", 8, 64, LOAD), ("write", 8, 72, LOAD), ("read", 8, 40, LOAD),
+]  # fmt: skip
+LATER_LOAD: list[Access] = [*FIRST_LOAD[:6], ("read", 8, 72, ADD), ("write", 8, 72, LOAD), *FIRST_LOAD[6:]]
+NEIGHBOUR: list[Access] = [("read", 8, 64, DELETE), ("write", 8, 64, FREE)]
+CONSOLES = {
+    "uaf-x1p2-zbud": FIRST_LOAD + LATER_LOAD + NEIGHBOUR + LATER_LOAD,
+    "uaf-x1p1-zbud": FIRST_LOAD[:2] * 3,
+    "uaf-x1p2-samefilled": FIRST_LOAD[:1],
+}
+STAGES = {"uaf-x1p2-zbud": "rfc2-2", "uaf-x1p1-zbud": "rfc2-1", "uaf-x1p2-samefilled": "rfc2-2"}
+
+
+def loads(console: str, **options: Any) -> tuple[Machine, Sanitizers]:
+    """The workload of those consoles: some pages out, then each read."""
+    machine = Machine(STAGES[console], exclusive_loads="v1")
+    watch = Sanitizers(machine, **options)
+    contents = [fill(7)] if "samefilled" in console else [None] * 3
+    for page, content in enumerate(contents):
+        machine.write(page, content)
+        machine.page_out(page)
+    for page in range(len(contents)):
+        machine.read(page)
+    return machine, watch
+
+
+def accesses(reports: list[Report]) -> list[tuple[str, int | None, int | None, str]]:
+    return [(r.access, r.size, r.offset, r.function) for r in reports if r.kind == "KASAN"]
+
+
+@pytest.mark.parametrize("console", CONSOLES)
+def test_the_accesses_are_the_real_consoles_one_by_one(console: str) -> None:
+    assert accesses(loads(console, multi_shot=True)[1].reports) == CONSOLES[console]
+
+
+@pytest.mark.parametrize("console", CONSOLES)
+def test_these_are_what_the_console_has(console: str) -> None:
+    folder = Path(os.environ.get("ZSWAPLAB_SHARED", "nowhere"), "patch-series", "kasan")
+    file = folder / f"{console}.console.txt"
+    if not file.exists():
+        pytest.skip("no consoles here: name the folder that has the recordings in ZSWAPLAB_SHARED")
+    found = re.findall(
+        r"KASAN: slab-use-after-free in (\w+)\+.*?^(Read|Write) of size (\d+).*?is located (\d+) bytes inside",
+        file.read_text(errors="replace"), re.DOTALL | re.MULTILINE,
+    )  # fmt: skip
+    assert [(kind.lower(), int(size), int(at), where) for where, kind, size, at in found] == CONSOLES[console]
+
+
+def test_list_debugging_finds_the_poison_once_a_load() -> None:
+    said = [report.text.split("\n")[0] for report in loads("uaf-x1p2-zbud", multi_shot=True)[1].reports]
+    poisoned = [text for text in said if "list_del corruption" in text]
+    assert len(poisoned) == 3 and all("->next is LIST_POISON1 (0xdead000000000100)" in text for text in poisoned)
+
+
+def test_a_report_has_the_kernels_shape() -> None:
+    report = loads("uaf-x1p2-zbud", multi_shot=True)[1].reports[0].text
+    for part in (
+        "BUG: KASAN: slab-use-after-free in zswap_frontswap_load", "Read of size 4", "move_to_head, zswap.py:",
+        "Allocated by the machine:", "zswap_frontswap_store (store, zswap.py:", "Freed by the machine:",
+        "zswap_free_entry (free_entry, zswap.py:", "zswap_entry_put", "located 36 bytes inside of freed 80-byte region",
+    ):  # fmt: skip
+        assert part in report
+
+
+def test_before_patch_1_an_entry_has_64_bytes() -> None:
+    named = case_named("base-v1-two-reads", table())
+    watch = watched_run(named.case, packed(named.run().found[0].schedule))
+    assert "located 32 bytes inside of freed 64-byte region" in watch.reports[0].text
+    assert "by CPU b (read 3)" in watch.reports[0].text
+
+
+@pytest.mark.parametrize("name", ["remedy-a-two-reads", "base-v1-two-reads"])
+def test_a_double_invalidation_reads_the_freed_refcount_and_then_goes_below_zero(name: str) -> None:
+    named = case_named(name, table())
+    watch = watched_run(named.case, packed(named.run().found[0].schedule), multi_shot=True)
+    assert accesses(watch.reports)[0] == ("read", 4, 32, "zswap_entry_put")
+    assert watch.reports[-1].kind == "bug" and "refcount -1" in watch.reports[-1].text
+
+
+def test_the_snippets_order_looks_at_the_freed_node_first() -> None:
+    named = case_named("4-v2", table())
+    watch = watched_run(named.case, packed(named.run().found[0].schedule), multi_shot=True)
+    assert [access[:3] for access in accesses(watch.reports)][:2] == [("read", 8, 0), ("read", 4, 32)]
+    assert watch.reports[-1].kind == "bug"
+
+
+def test_without_multi_shot_the_first_access_ends_it() -> None:
+    with pytest.raises(UseAfterFree):
+        loads("uaf-x1p2-zbud")
+
+
+def test_a_double_delete_is_named() -> None:
+    machine = Machine("2")
+    watch = Sanitizers(machine)
+    machine.write(1)
+    machine.page_out(1)
+    entry = machine.zswap.trees[0].entries[1]
+    machine.zswap.pool.lru.delete(entry)
+    with pytest.raises(ListCorruption, match=r"list_del corruption, .*->next is LIST_POISON1"):
+        machine.zswap.pool.lru.delete(entry)
+    assert watch.reports[0].kind == "list"
+
+
+@pytest.mark.parametrize("stage", ["base", "2", "v6.5"])
+def test_a_sane_run_has_no_report_and_is_not_changed(stage: str) -> None:
+    outcomes = []
+    for watched in (False, True):
+        machine = Machine(stage, ram_pages=30)
+        watch = Sanitizers(machine) if watched else None
+        for page in range(14):
+            machine.write(page)
+            machine.page_out(page)
+        for page in range(14):
+            machine.read(page)
+        outcomes.append((dict(machine.zswap.counters), str(machine.zswap.pool.lru), dict(machine.slots)))
+        assert watch is None or watch.reports == []
+    assert outcomes[0] == outcomes[1]
+
+
+def test_a_detached_sanitizer_leaves_nothing_behind() -> None:
+    machine, watch = loads("uaf-x1p1-zbud", multi_shot=True)
+    watch.detach()
+    hook = machine.hook
+    assert hook.observer is None and hook.list_debug is None and not hook.freed
+    machine.write(9)
+    machine.page_out(9)
+    with pytest.raises(UseAfterFree):
+        machine.read(9)
+
+
+def test_lost_bytes_are_followed_to_where_the_last_copy_went() -> None:
+    named = case_named("C2-2", table())
+    lost = next(found for found in named.run().explored.failures if found.kind == "DataLost")
+    report = watched_run(named.case, packed(lost.schedule)).reports[-1]
+    assert report.kind == "data"
+    assert "page 4 was read back with other bytes" in report.text and "it got the bytes of page 3" in report.text
+    assert "of CPU a (worker), its bytes are in no place any more" in report.text
+
+
+def test_a_freed_pool_a_freed_tree_and_a_freed_object_are_freed_memory_too() -> None:
+    machine = Machine("2")
+    machine.write(1)
+    machine.page_out(1)
+    pool, tree = machine.zswap.pool, machine.zswap.trees[0]
+    handle = tree.entries[1].handle
+    machine.swapoff()
+    pool.refcount = 1
+    machine.zswap.pool_put(pool)
+    for thing, field in ((pool, "lru_lock"), (tree, "lock"), (handle, "data")):
+        with pytest.raises(UseAfterFree, match=field):
+            getattr(thing, field)
+    with pytest.raises(UseAfterFree):
+        tree.search(1)
+
+
+def test_a_tree_that_swapoff_has_taken_is_a_null_pointer() -> None:
+    machine = Machine("2")
+    machine.swapoff()
+    with pytest.raises(Fault, match="NULL pointer"):
+        run(machine.zswap.load(0, 1, None))  # type: ignore[arg-type]
+
+
+def test_stacks_name_the_cpu_that_freed_and_the_one_that_touches() -> None:
+    named = case_named("rfc2-4-off", table())
+    watch = watched_run(named.case, packed(named.run().found[0].schedule))
+    text = watch.reports[0].text
+    assert "(field 'length') by CPU a (read 3)" in text
+    assert "Allocated by the setup:" in text and "Freed by CPU a (read 3):" in text
+    assert isinstance(Cpus(named.case.build(), named.case.cpus), Cpus)

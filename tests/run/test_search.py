@@ -1,0 +1,198 @@
+"""The search loses nothing: held against brute force, and against what was measured on real kernels."""
+
+from __future__ import annotations
+
+import ast
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import zswaplab.model
+from zswaplab.model.errors import BadInput, UseAfterFree
+from zswaplab.model.machine import Machine
+from zswaplab.model.steps import UNLOCKED
+from zswaplab.run.cases import case_named, table
+from zswaplab.run.cpus import Cpus, packed
+from zswaplab.run.search import Case, Search, explore
+from zswaplab.run.state import STATISTICS, Checkpoint, Namer
+
+SYNCHRONOUS = {"device": "synchronous"}
+SMALL = {
+    "a load and an invalidation": Case(("load 1", "invalidate 1"), {"stage": "2"}, ("write 3", "page_out 3")),
+    "the same, snippet's order": Case(
+        ("load 1", "invalidate 1"), {"stage": "1", "exclusive_loads": "v2"}, ("write 3", "page_out 3")
+    ),
+    "two invalidations and a store": Case(("invalidate 1", "invalidate 1; store 1 8"), {"stage": "base"}),
+    "reads and a free": Case(("read 3", "read 3", "free 3"), {"stage": "base"}),
+    "a read and a free": Case(("read 3", "free 3"), {"stage": "4", **SYNCHRONOUS}),
+    "the review's crash": Case(("read 3", "free 3"), {"stage": "rfc2-2", "exclusive_loads": "v1"}),
+    "the worker and a free": Case(("worker", "free 3"), {"stage": "2"}),
+    "a slot used again": Case(
+        ("worker", "free 3"), {"stage": "v6.5", "swap_pages": 2}, ("write 3", "page_out 3", "write 4")
+    ),
+}
+NAMER = Namer()  # one for all, so that names can be compared
+
+
+def searched(case: Case, merge: bool) -> Any:
+    search = Search(case, merge=merge, every=True, max_states=10**7)
+    search.namer = NAMER
+    explored = search.run()
+    kinds = {(found.kind, str(found.fault), found.where, len(found.schedule)) for found in explored.failures}
+    return explored.schedules, search.outcomes, kinds, explored
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_merging_equal_states_loses_nothing(name: str) -> None:
+    brute = searched(SMALL[name], merge=False)
+    merged = searched(SMALL[name], merge=True)
+    assert merged[0] == brute[0], "as many schedules"
+    assert merged[1] == brute[1], "the same ends"
+    assert merged[2] == brute[2], "the same failures, each with its shortest schedule"
+    assert merged[3].states < brute[3].states
+
+
+def test_statistics_are_never_read_by_the_model() -> None:
+    """That is why two states that differ only in them are the same state."""
+    for file in Path(zswaplab.model.__file__).parent.rglob("*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        observed = {
+            id(node)
+            for branch in ast.walk(tree)
+            if isinstance(branch, ast.If) and ast.unparse(branch.test) == "self.hook.observer"
+            for node in ast.walk(branch)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr in STATISTICS and isinstance(node.ctx, ast.Load):
+                assert id(node) in observed, f"{file.name}:{node.lineno} reads {node.attr}"
+
+
+# -- what was measured, and the bug's relatives -------------------------------------------------------
+
+
+SLOW = {"v6.5-off-worker"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(named.name, marks=[pytest.mark.slow] * (named.name in SLOW)) for named in table()]
+)
+def test_every_named_case_comes_out_as_it_is_known(name: str) -> None:
+    result = case_named(name, table()).run()
+    assert result.as_known, result.row()
+
+
+@pytest.mark.parametrize("name", [named.name for named in table() if named.fails])
+def test_the_shortest_schedule_replays_to_the_same_failure(name: str) -> None:
+    named = case_named(name, table())
+    failure = named.run().found[0]
+    search = Search(named.case)
+    if failure.kind in ("Leak", "WrongPool", "Starved", "Livelock", "CircularLocking"):
+        return
+    with pytest.raises(type(failure.fault)) as raised:
+        search.cpus.run(packed(failure.schedule))
+        problem = search.cpus.deadlock() or search.aftermath()
+        assert problem
+        raise problem
+    assert str(raised.value) == str(failure.fault)
+
+
+def test_the_freed_refcount_is_read_where_the_review_invalidates_twice() -> None:
+    told = [str(found.fault) for found in case_named("remedy-a-two-reads", table()).run().found]
+    assert told == ["slab-use-after-free: read of 4 bytes at offset 32 of a freed zswap_entry (field 'refcount')"]
+
+
+def test_a_page_of_zeros_is_what_linux_6_5_gives() -> None:
+    explored = explore(cpus=["read 3", "read 3"], exclusive_loads="fixed", device="synchronous")
+    assert explored.schedule == "a11b4" and explored.length == 15
+    assert "it got zeros" in explored.report and "a frame of CPU a alone" in explored.report
+
+
+# -- what a search says of itself ---------------------------------------------------------------------
+
+
+def test_a_clean_search_says_what_it_has_covered() -> None:
+    explored = explore(stage="v6.5", cpus=["read 3", "free 3"])
+    assert not explored.fails and explored.schedule is None and explored.length is None
+    assert repr(explored).startswith("no schedule fails") and "schedules" in repr(explored)
+
+
+def test_a_search_that_stops_at_a_bound_never_says_that_no_schedule_fails() -> None:
+    explored = explore(stage="v6.5", cpus=["read 3", "read 3", "free 3"], device="synchronous", max_states=50)
+    assert explored.bound and not explored.fails
+    assert "no schedule fails" not in repr(explored) and "not complete" in repr(explored)
+
+
+def test_the_first_failure_is_the_shortest_of_all() -> None:
+    first = explore(stage="base", exclusive_loads="v1", cpus=["read 3", "read 3"], device="synchronous")
+    every = explore(stage="base", exclusive_loads="v1", cpus=["read 3", "read 3"], device="synchronous", every=True)
+    assert first.length == every.length == min(len(found.schedule) for found in every.failures)
+    assert first.schedules is None and every.schedules is not None
+
+
+@pytest.mark.parametrize(
+    "wrong", [{}, {"cpus": "read 3"}, {"cpus": ["fly 3"]}, {"cpus": ["read 3"], "stage": "7.0"},
+              {"cpus": ["read 3"], "before": ["fly 3"]}, {"cpus": ["read 3"], "functions": {"lode": print}}],
+)  # fmt: skip
+def test_a_search_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(BadInput):
+        explore(**wrong)
+
+
+# -- functions of one's own ---------------------------------------------------------------------------
+
+
+def put_last(self: Any, tree: Any, entry: Any, frame: Any) -> Any:
+    """The end of a load as Linux 6.5 has it."""
+    if self.exclusive_loads:
+        yield from self.invalidate_entry(tree, entry)
+        frame.exclusive = True
+    else:
+        yield from self.move_to_head(entry)
+    yield from self.entry_put(tree, entry)
+
+
+def put_first(self: Any, tree: Any, entry: Any, frame: Any) -> Any:
+    yield from self.entry_put(tree, entry)
+    yield from self.move_to_head(entry)
+
+
+def test_a_students_order_at_the_end_of_a_load_is_searched_like_the_models() -> None:
+    setting: dict[str, Any] = {"stage": "4", "cpus": ["read 3", "read 3", "free 3"], "device": "synchronous"}
+    assert explore(**setting, functions={"load_end": put_first}).fails
+    assert not explore(**setting, functions={"load_end": put_last}).fails
+
+
+def for_ever(self: Any, pool: Any) -> Any:
+    """A worker that never gives up."""
+    failed = 1
+    while failed:
+        failed = yield from self.shrink(pool)
+        yield UNLOCKED
+    self.pool_put(pool)
+
+
+def test_a_students_worker_that_goes_round_for_ever_is_a_livelock() -> None:
+    before = ["write 3", "page_out 3", "read 3"]
+    explored = explore(stage="v6.5", cpus=["worker"], before=before, functions={"shrink_worker": for_ever})
+    assert explored.failures[0].kind == "Livelock"
+
+
+def test_state_that_cannot_be_kept_is_refused() -> None:
+    """A deque has no slots and no dict: left out of a state's name, it would make "no schedule fails" a lie."""
+    machine = Machine("v6.5")
+    machine.write(3)
+    machine.zswap.pool.zpool.pending = deque([1])  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="a deque holds state that cannot be kept"):
+        Checkpoint(machine)
+    with pytest.raises(TypeError, match="a deque holds state that cannot be kept"):
+        Namer().name(Cpus(machine, ["read 3"]))
+
+
+@pytest.mark.parametrize("zpool", ["z3fold", "zsmalloc"])
+def test_every_backend_can_be_searched(zpool: str) -> None:
+    found = explore(stage="rfc2-4", zpool=zpool, device="synchronous", cpus=["read 3", "read 3", "free 3"])
+    assert found.fails and isinstance(found.failures[0].fault, UseAfterFree)
+    clean = explore(stage="v6.5", zpool=zpool, device="synchronous", cpus=["read 3", "free 3"])
+    assert not clean.fails and clean.bound is None

@@ -1,0 +1,208 @@
+"""`Faults`: page faults, page-out and giving pages up, above the swap layer, for several CPUs of one program.
+
+Models do_swap_page, shrink_folio_list and zap_pte_range of mm/ (Linux 6.4), as far as zswap can tell. What the
+kernel does under the page-table lock is one atomic block here: to read a page-table entry again and map a
+frame, to unmap one, to clear one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .compressors import page_bytes
+from .errors import ENOSPC, DataLost, require
+from .steps import FAULT, Hook, Kernel, Lock, kernel
+from .swap import Frame, Swap
+from .zswap import Zswap
+
+ZEROS = bytes(4096)
+
+
+class Faults:
+    """The half of `Machine` that runs on its CPUs; the other half is in machine.py."""
+
+    hook: Hook
+    swap: Swap
+    zswap: Zswap
+    work: Lock  # the workqueue runs one shrink worker at a time
+    frames: dict[int, Frame]  # page -> its frame, where it is present
+    slots: dict[int, int]  # page -> its slot, where it has one
+    written: dict[int, bytes]  # page -> what the program wrote there
+    next_slot: int
+
+    @kernel("handle_mm_fault")
+    def write_fault(self, page: int, content: bytes | int | None = None) -> Kernel:
+        require("page", page, 0, 2**40, "pages")
+        data = page_bytes(page if content is None else content)
+        while page in self.slots and page not in self.frames:
+            yield from self.swap_in(page, True)
+        frame = self.frames.setdefault(page, Frame())
+        frame.data, frame.dirty = data, True
+        self.written[page] = data
+        if self.hook.observer:
+            self.hook.observer("write", page, data)
+
+    @kernel("handle_mm_fault")
+    def read_fault(self, page: int) -> Kernel:
+        require("page", page, 0, 2**40, "pages")
+        while page in self.slots and page not in self.frames:
+            yield from self.swap_in(page, False)
+        return self.read_frame(page)
+
+    def read_frame(self, page: int) -> bytes:
+        """What the program sees in a page: zeros where it has given it up; DataLost if not what it wrote there."""
+        data: bytes = self.frames[page].data if page in self.frames else ZEROS
+        if self.hook.observer:
+            self.hook.observer("read", page, data)
+        if data != self.written.get(page, ZEROS):
+            raise DataLost(f"page {page} was read back with other bytes than were written to it")
+        return data
+
+    def swap_in(self, page: int, write: bool) -> Kernel:
+        """One fault on a page that is in swap (`do_swap_page`): it maps a frame, or somebody was faster."""
+        swap, offset = self.swap, self.slots[page]
+        yield FAULT
+        frame = swap.cache.get(offset)
+        if frame is None:
+            if offset not in swap.in_use:  # given up since
+                return
+            frame = Frame()
+            frame.dirty = False
+            if swap.synchronous:  # a private copy
+                yield from swap.readpage(offset, frame)
+                yield FAULT
+                if self.still_out(page, offset):
+                    self.frames[page] = frame
+                    yield from self.drop_slot(page)
+                return
+            frame.lock.take(self.hook.cpu)
+            swap.add_to_cache(offset, frame)
+            frame.users += 1
+            yield from swap.readpage(offset, frame)
+            frame.lock.drop()
+        else:
+            frame.users += 1
+        yield frame.lock.acquire
+        if swap.cache.get(offset) is frame and self.still_out(page, offset):
+            self.frames[page] = frame
+            if write and frame.users == 1:  # nobody else needs the copy in swap
+                swap.delete_from_cache(offset)
+                yield from self.drop_slot(page)
+        frame.users -= 1
+        frame.lock.drop()
+
+    def still_out(self, page: int, offset: int) -> bool:
+        """Whether the page-table entry is what the fault began with (`pte_same`)."""
+        return page not in self.frames and self.slots.get(page) == offset
+
+    @kernel("shrink_folio_list")
+    def pageout(self, page: int) -> Kernel:
+        """0, or -ENOSPC where the swap device has no free slot. A frame that somebody uses is left alone."""
+        require("page", page, 0, 2**40, "pages")
+        frame = self.frames.get(page)
+        if frame is None or frame.lock.holder is not None:
+            return 0
+        if page not in self.slots:
+            slot = self.new_slot()
+            if slot is None:
+                return -ENOSPC
+            self.slots[page] = slot
+            self.swap.in_use.add(slot)
+            self.swap.add_to_cache(slot, frame)
+            frame.dirty = True
+        frame.lock.take(self.hook.cpu)
+        offset = self.slots[page]
+        del self.frames[page]
+        if frame.dirty:
+            yield from self.swap.writepage(offset, frame)
+        frame.lock.drop()
+        if self.idle(offset):
+            yield from self.swap.uncache(offset)
+        return 0
+
+    @kernel("zap_pte_range")
+    def zap(self, page: int) -> Kernel:
+        require("page", page, 0, 2**40, "pages")
+        self.frames.pop(page, None)
+        self.written.pop(page, None)
+        if page in self.slots:
+            yield from self.drop_slot(page)
+
+    def drop_slot(self, page: int) -> Kernel:
+        """The page's owner needs its slot no more (`free_swap_and_cache`). A locked frame keeps it until unlocked."""
+        offset = self.slots.pop(page)
+        self.swap.in_use.discard(offset)
+        frame = self.swap.cache.get(offset)
+        if frame is None:
+            yield from self.swap.free_slot(offset)
+        elif frame.lock.holder is None:
+            yield from self.swap.uncache(offset)
+
+    def unuse(self, page: int) -> Kernel:
+        """Bring one page back from swap for good (`try_to_unuse`)."""
+        while page in self.slots and page not in self.frames:
+            yield from self.swap_in(page, False)
+        if page in self.frames:
+            self.frames[page].dirty = True
+            if page in self.slots:
+                yield from self.drop_slot(page)
+
+    @kernel("swapoff")
+    def swap_off(self) -> Kernel:
+        """Every page is read in, every slot freed; then zswap's tree goes."""
+        while self.slots:
+            page = min(self.slots)
+            yield from self.unuse(page)
+        yield from self.complete_io()
+        yield from self.swap.flush_slots()
+        yield from self.zswap.invalidate_area(0)
+
+    def worker(self) -> Kernel:
+        """The queued shrink worker; of the oldest pool if none is queued."""
+        yield self.work.acquire
+        waiting = [pool for pool in self.zswap.pools if pool.work_pending]
+        pool = (waiting or self.zswap.pools)[-1]
+        if not waiting:
+            self.zswap.pool_get(pool)
+        yield from self.zswap.shrink_worker(pool)
+        yield self.work.release
+
+    def queued(self) -> str:
+        """What waits for a kworker: "compaction" of a backend, "the shrink worker", or nothing."""
+        if any(pool.zpool.pending for pool in self.zswap.pools):
+            return "compaction"
+        return "the shrink worker" if any(pool.work_pending for pool in self.zswap.pools) else ""
+
+    def kworker(self) -> Kernel:
+        """What a backend left to a kworker, one piece of it, else the shrink worker."""
+        waiting = [pool.zpool for pool in self.zswap.pools if pool.zpool.pending]
+        if waiting:
+            return waiting[-1].work()
+        return self.worker()
+
+    def complete_io(self) -> Kernel:
+        """Frames that only the swap cache holds leave it once they are on swap; a slot without an owner follows."""
+        offset = self.first_idle()
+        while offset is not None:
+            yield from self.swap.uncache(offset)
+            offset = self.first_idle()
+
+    def first_idle(self) -> int | None:
+        return next((offset for offset in sorted(self.swap.cache) if self.idle(offset)), None)
+
+    def idle(self, offset: int) -> bool:
+        """Whether a frame is held by the swap cache alone and could be read again, or will never be."""
+        frame = self.swap.cache.get(offset)
+        if frame is None or frame.users or frame.lock.holder is not None:
+            return False
+        mapped: Any = [other for other in self.frames.values() if other is frame]
+        return not mapped and not (frame.dirty and offset in self.swap.in_use)
+
+    def new_slot(self) -> int | None:
+        """The next free slot of the device, going round; None if there is none."""
+        swap = self.swap
+        for _ in range(swap.slots):
+            self.next_slot = self.next_slot % (swap.slots - 1) + 1
+            if self.next_slot not in swap.in_use and not swap.is_leaving(self.next_slot):
+                return self.next_slot
+        return None

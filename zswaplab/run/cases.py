@@ -1,0 +1,264 @@
+"""The named cases: what a search must find, each as operations of a machine, never as the bug itself.
+
+`looks_for` is the kind of failure that the case is about; whatever else its search finds is told too. `known` says
+what is known from elsewhere: "measured" on real kernels, or "read" where it was only concluded from their source.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..model.compressors import Deflate
+from ..model.errors import Fault
+from ..model.machine import Machine
+from .cpus import packed
+from .rules import altered
+from .search import Case, Explored, Found, explore
+
+UAF, LOST, BUG, LEAK = "UseAfterFree", "DataLost", "Bug", "Leak"
+SYNCHRONOUS: dict[str, Any] = {"device": "synchronous"}
+NOISE = random.Random(0).randbytes(4096)  # no compressor makes it smaller, so it goes to the device
+TWO_READS, AND_A_FREE = ("read 3", "read 3"), ("read 3", "read 3", "free 3")
+RECYCLED = ("worker", "free 3; page_out 4")  # on a device of one slot, page 4 gets the slot of page 3
+ONE_SLOT: dict[str, Any] = {"swap_pages": 2}
+OUT_AND_WRITTEN = ("write 3", "page_out 3", "write 4")
+
+
+class WrongPool(Fault):
+    """The shrink worker has emptied another pool than the one that grew."""
+
+
+class Starved(Fault):
+    """The shrink worker has given up on one page that cannot go, while others could."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A case with its name: `fails` says what is known, None that nothing is."""
+
+    name: str
+    what: str
+    case: Case
+    fails: bool
+    looks_for: tuple[str, ...]
+    known: str = "measured"
+
+    def run(self, every: bool = True) -> Result:
+        explored = explore(self.case, every=every)
+        return Result(self, explored, [found for found in explored.failures if found.kind in self.looks_for])
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the search of a named case gave; `found` are the failures that it looks for, the shortest first."""
+
+    named: Named
+    explored: Explored
+    found: list[Found]
+
+    @property
+    def as_known(self) -> bool:
+        return bool(self.found) == self.named.fails and self.explored.bound is None
+
+    def row(self) -> dict[str, Any]:
+        """One row of the table of cases."""
+        first = self.found[0] if self.found else None
+        machine = self.named.case.machine
+        return {
+            "case": self.named.name, "stage": machine.get("stage", "v6.5"), "found": bool(self.found),
+            "steps": len(first.schedule) if first else None, "schedule": packed(first.schedule) if first else None,
+            "states": self.explored.states, "schedules": self.explored.schedules,
+            "seconds": round(self.explored.seconds, 2), "known": self.named.known,
+            "also": sorted({found.kind for found in self.explored.failures} - set(self.named.looks_for)),
+        }  # fmt: skip
+
+
+def machine(stage: str, exclusive_loads: str = "off", **more: Any) -> dict[str, Any]:
+    return {"stage": stage, "exclusive_loads": exclusive_loads, **more}
+
+
+def same_filled(m: Machine) -> None:
+    m.write(3, bytes(4096))
+    m.page_out(3)
+
+
+def noise_in_page_4(m: Machine) -> None:
+    m.write(4, NOISE)
+
+
+def no_room(m: Machine) -> None:
+    """From here on zswap takes no page, and its worker never thinks that there is room enough."""
+    m.set(max_pool_percent=0)
+
+
+def another_compressor(m: Machine) -> None:
+    """Page 1 stays in the old pool; two pages of the new one are more than zswap may have."""
+    other = Deflate()
+    other.name = "deflate again"
+    m.set(compressor=other)
+    for page in (2, 3, 4):
+        m.write(page)
+        m.page_out(page)
+    m.write(5)
+    m.set(max_pool_percent=0)
+
+
+def wrong_pool(m: Machine) -> Fault | None:
+    """Once the worker has run: the page of the old pool was written back, none of the pool that is too large."""
+    written = {page for page, slot in m.slots.items() if slot in m.swap.disk}
+    if 1 in written and not written & {2, 3, 4}:
+        return WrongPool("the shrink worker was queued for the oldest pool; the pool that grew is as large as before")
+    return None
+
+
+def starved(m: Machine) -> Fault | None:
+    """Once the worker has given up: pages wait that could have been written, and none was."""
+    waiting = [entry.offset for entry in m.zswap.pool.lru if entry.offset not in m.swap.cache]
+    if waiting and not m.swap.disk:
+        return Starved(f"livelock: the worker gave up on one page again and again; slot {waiting[0]} could have gone")
+    return None
+
+
+def without_recheck(stage: str) -> Any:
+    """write_out as before 04fc7816089c: it does not look whether its slot was recycled."""
+    return altered("write_out", stage, ("if tree.search(entry.offset) is not entry:", "if False:"))
+
+
+def lru_lock_first() -> Any:
+    """load with lru_lock taken first and the tree lock inside it."""
+    return altered(
+        "load", "rfc2-2",
+        ("    yield tree.lock.acquire\n    yield from self.load_end(tree, entry, frame)\n    yield tree.lock.release",
+         "    yield entry.pool.lru_lock.acquire\n    yield tree.lock.acquire\n    entry.refcount -= 1\n"
+         "    entry.pool.lru.move(entry)\n    yield tree.lock.release\n    yield entry.pool.lru_lock.release"),
+    )  # fmt: skip
+
+
+def failed_to_the_tail() -> Any:
+    """reclaim_entry that puts what it could not write back where it took it from."""
+    return altered(
+        "reclaim_entry", "v6.5",
+        ("pool.lru.move(entry)",
+         "pool.lru.unlink(entry); last = pool.lru.prev; entry.prev, entry.next = last, pool.lru; "
+         "last.next = pool.lru.prev = entry"),
+    )  # fmt: skip
+
+
+def table() -> list[Named]:
+    return [*measured(), *of_section_4(), *found_here()]
+
+
+def measured() -> list[Named]:
+    """The rows of what was measured on real kernels."""
+    rows = [
+        Named(f"uaf-{stage}-{device}", "the review's crash: one load, one CPU",
+              Case(("read 3",), machine(stage, "v1", device=device)), True, (UAF,))
+        for stage in ("rfc2-1", "rfc2-2") for device in ("ordinary", "synchronous")
+    ]  # fmt: skip
+    rows.append(Named(
+        "uaf-same-filled", "the same with a same-filled page",
+        Case(("read 3",), machine("rfc2-2", "v1"), (), same_filled), True, (UAF,),
+    ))  # fmt: skip
+    for letter, order in (("a", "move, invalidate, put"), ("b", "put, invalidate or move")):
+        remedied = machine("rfc2-2", "v1", load_end=order)
+        rows += [
+            Named(f"remedy-{letter}-one-cpu", f"the review's remedy, {order!r}, on one CPU",
+                  Case(("read 3; page_out 3; read 3; write 3; page_out 3; worker; read 3; free 3",), remedied), False,
+                  (UAF, BUG, LOST)),
+            Named(f"remedy-{letter}-two-reads", "the same, two reads of a page at once",
+                  Case(TWO_READS, {**remedied, **SYNCHRONOUS}), True, (UAF, BUG)),
+        ]  # fmt: skip
+    rows += [
+        Named("base-v1-two-reads", "exclusive loads v1 without the series", Case(
+            TWO_READS, machine("base", "v1", **SYNCHRONOUS)), True, (UAF, BUG)),
+        Named("rfc2-4-off", "two reads and a slot free, no exclusive loads", Case(
+            AND_A_FREE, machine("rfc2-4", **SYNCHRONOUS)), True, (UAF,)),
+        Named("4-off", "the same with the snippet's order, as merged", Case(
+            AND_A_FREE, machine("4", **SYNCHRONOUS)), True, (UAF,)),
+        Named("4-v2", "two reads, exclusive loads v2", Case(
+            TWO_READS, machine("4", "v2", **SYNCHRONOUS)), True, (UAF, BUG)),
+        Named("v6.5-off", "two reads and a slot free", Case(
+            AND_A_FREE, machine("v6.5", **SYNCHRONOUS)), False, (UAF, BUG, LOST)),
+        Named("v6.5-off-worker", "two reads and the worker", Case(
+            (*TWO_READS, "worker"), machine("v6.5", **SYNCHRONOUS)), False, (UAF, BUG, LOST)),
+        Named("v6.5-on", "two reads, exclusive loads", Case(
+            TWO_READS, machine("v6.5", "fixed", **SYNCHRONOUS)), True, (LOST,)),
+        Named("v6.5-on-uaf", "the same: no use after free", Case(
+            TWO_READS, machine("v6.5", "fixed", **SYNCHRONOUS)), False, (UAF, BUG)),
+        Named("lock-order", "lru_lock taken before the tree lock in load", Case(
+            ("read 3",), machine("rfc2-2"), functions={"load": lru_lock_first()}), True, ("CircularLocking",)),
+    ]  # fmt: skip
+    return rows
+
+
+def of_section_4() -> list[Named]:
+    """The bug's relatives, each as it is known."""
+    recycled = Case(RECYCLED, machine("base", **ONE_SLOT), OUT_AND_WRITTEN)
+    noise = replace(recycled, before=("write 3", "page_out 3"), prepare=noise_in_page_4)
+    unchecked = replace(noise, functions={"write_out": without_recheck("base")})
+    rows = [
+        Named("B-base-v2", "double invalidate: a load and a slot free", Case(
+            ("read 3", "free 3"), machine("base", "v2", **SYNCHRONOUS)), True, (UAF, BUG), "read"),
+        Named("B-1-v2", "the same with patch 1", Case(
+            ("read 3", "free 3"), machine("1", "v2", **SYNCHRONOUS)), True, (UAF, BUG), "read"),
+        Named("B-v6.5", "the same, fixed", Case(
+            ("read 3", "free 3"), machine("v6.5", "fixed", **SYNCHRONOUS)), False, (UAF, BUG), "read"),
+        Named("B2-1-off", "the same interleaving, loads not exclusive", Case(
+            ("read 3", "free 3"), machine("1", **SYNCHRONOUS)), True, (UAF,), "read"),
+        Named("C-unchecked", "slot recycled during writeback, its recheck taken out", unchecked, True, (LOST,), "read"),
+        Named("C-base", "the same, with the recheck", noise, False, (LOST,), "read"),
+    ]  # fmt: skip
+    for stage, fails in (("base", True), ("1", True), ("2", True), ("5", True), ("6", False), ("v6.5", False)):
+        case = replace(recycled, machine=machine(stage, **ONE_SLOT))
+        what = "slot recycled before writeback looks for its entry"
+        rows.append(Named(f"C2-{stage}", what, case, fails, (LOST,), "read"))
+    for stage, fails in (("v6.1", False), ("base", True), ("v6.5", True)):
+        case = replace(noise, machine=machine(stage, **ONE_SLOT))
+        rows.append(Named(f"D-{stage}", "the frame of a recycled slot is never unlocked", case, fails, (LEAK,), "read"))
+        hung = replace(case, cpus=("worker", "free 3; page_out 4; read 4"))
+        what = "and a fault that has found the frame before waits for ever"
+        rows.append(Named(f"D-hang-{stage}", what, hung, fails, ("Deadlock",), "read"))
+    for stage in ("base", "2", "v6.5"):
+        case = Case(("worker", "swapoff"), machine(stage), ("write 3", "page_out 3"))
+        rows.append(Named(f"I-{stage}", "writeback while swapoff frees the tree", case, True, (UAF, BUG), "read"))
+    rows += [
+        Named("K", "an exclusive load without the swap cache, discarded", Case(
+            TWO_READS, machine("v6.5", "fixed", **SYNCHRONOUS)), True, (LOST,)),
+        Named("E", "a refused store's reference to the pool is never dropped", Case(
+            ("page_out 4; page_out 5; worker",), machine("v6.5"), ("write 3", "page_out 3", "write 4", "write 5"),
+            no_room), True, (LEAK,), "read"),
+        Named("F", "the worker shrinks the oldest pool, not the one that grew", Case(
+            ("page_out 5; worker",), machine("v6.5"), ("write 1", "page_out 1"), another_compressor, check=wrong_pool),
+            True, ("WrongPool",), "read"),
+    ]  # fmt: skip
+    first_cannot_go = ("write 3", "page_out 3", "read 3", "write 4", "page_out 4")
+    head = Case(("worker",), machine("v6.5"), first_cannot_go, no_room, worker_failures=16, check=starved)
+    tail = replace(head, functions={"reclaim_entry": failed_to_the_tail()})
+    rows += [
+        Named("M-head", "a page that cannot go returns to the head", head, False, ("Starved", "Livelock"), "read"),
+        Named("M-tail", "it returns to the tail: livelock", tail, True, ("Starved", "Livelock"), "read"),
+    ]
+    return rows
+
+
+def found_here() -> list[Named]:
+    """What a search has found that no text told."""
+    return [
+        *(Named(f"base-reference-{stage}", "a slot freed between writeback's last put and reclaim's", Case(
+            ("worker", "free 3"), machine(stage)), fails, (UAF, BUG), "found by the search")
+          for stage, fails in (("base", False), ("2", True), ("rfc2-4", True), ("6", False), ("v6.5", False))),
+        Named("header-before-it-is-written", "a backend evicts an object whose store has not filled it", Case(
+            ("worker", "page_out 4"), machine("base"), ("write 4",)), True, ("Uninitialised",), "found by the search"),
+    ]  # fmt: skip
+
+
+def case_named(name: str, cases: Iterable[Named]) -> Named:
+    """Raises BadInput for a name that is not there."""
+    from ..model.errors import choose
+
+    known = {named.name: named for named in cases}
+    choose("case", name, known)
+    return known[name]
