@@ -159,6 +159,16 @@ def test_a_refused_workload_leaves_no_observer_behind() -> None:
     assert machine.hook.observer is None
 
 
+def test_a_zspage_is_as_wide_as_it_is_long() -> None:
+    machine = Machine("base", "zsmalloc", ram_pages=1000)
+    history = record(machine, [line for page in range(6) for line in (f"write {page}", f"page_out {page}")])
+    settings, zspages = history.settings, machine.zswap.pool.zpool.numbered
+    assert settings["page_units"] * settings["unit_bytes"] == 8 * 4096
+    lengths = {number: settings["units_of"].get(number, 8 * 256) // 256 for number in zspages}
+    assert lengths == {number: zspage.size_class.pages for number, zspage in zspages.items()}
+    assert len(set(lengths.values())) > 1
+
+
 # -- several CPUs ------------------------------------------------------------------------------------
 
 TWO: Any = {"cpus": ["read 3", "read 3", "free 3"], "schedule": "a7c3a3"}

@@ -542,7 +542,7 @@ class Player {
     const { height } = this.say.getBoundingClientRect();
     this.say.replaceChildren(...said);
     this.say.style.minHeight = `${height}px`;
-    const [box, line] = this.run.lru_of === "pages" ? [90, 54] : this.small ? [32, 32] : [48, 52];
+    const [box, line] = this.run.lru_of === "pages" ? [112, 54] : this.small ? [32, 32] : [48, 52];
     const [most, across] = [Math.min(this.run.peak.lru, DRAWN + 4), this.lru.clientWidth];
     const places = Math.max(1, Math.floor((across + 8) / box));
     const crowded = most % places === 0 && places * box + 8 > across; // no room to step out of line
@@ -930,7 +930,7 @@ const STYLE = `
   .box small { font-size: 10px; white-space: nowrap; }
   .lru.small .box { width: 24px; height: 22px; border-radius: 5px; }
   .lru.small .box b { font-size: 11px; }
-  .box.wide { width: 82px; height: 44px; gap: 4px; align-content: center; padding: 0 6px; border: 1.5px solid var(--line); background: var(--bg); justify-items: stretch; }
+  .box.wide { width: 104px; height: 44px; gap: 4px; align-content: center; padding: 0 6px; border: 1.5px solid var(--line); background: var(--bg); justify-items: stretch; }
   .box.leaving { top: 8px; margin-left: 16px; }
   .box.leaving::before { width: 24px; top: 8px; border-top-style: dashed; border-color: var(--writeback); transform: rotate(14deg); transform-origin: right; }
   .leaving:not(.cell), .cell.leaving .bar-of-objects { outline: 2.5px dashed var(--writeback); outline-offset: 1px; }
