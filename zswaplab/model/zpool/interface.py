@@ -60,6 +60,10 @@ class Zpool(ABC):
     def free(self, handle: Handle) -> None:
         """Give an object's room back (`zpool_free`)."""
 
+    def pins(self, handle: Handle) -> bool:
+        """Whether what is freed now stays as it is until the reclaim of its page ends."""
+        return bool(handle.page.under_reclaim)
+
     @abstractmethod
     def shrink(self, evict: Evict) -> Kernel:
         """Empty one page by evicting what is in it; 0 or a negative errno (`zpool_shrink` of one page)."""
