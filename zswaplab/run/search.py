@@ -44,7 +44,8 @@ class Case:
     `machine` are the arguments of Machine; `before` operations that run one after the other first, and may
     end with a call of a function given the machine (`prepare`); `functions` take the place of the model's.
     `worker_failures` is the number of failed tries after which the shrink worker gives up (16 in the kernel).
-    With `one_cpu` the tasks share one CPU. `check` looks at the machine once everybody has finished, for a failure of the case's own.
+    With `one_cpu` the tasks share one CPU. `check` looks at the machine once everybody has finished, for a failure
+    of the case's own.
     """
 
     cpus: tuple[str, ...]
