@@ -256,7 +256,7 @@ def test_a_multi_shot_history_shows_each_report_where_it_arises() -> None:
     history = record(machine, ["write 3", "page_out 3", "read 3"], multi_shot=True)
     assert history.fault is None and len(history.reports) == 9 + 1
     shown = [moment for moment in history.moments if moment.event == "fault"]
-    assert "KASAN" in shown[0].say and machine.hook.observer is None and not machine.hook.freed
+    assert "KASAN" in shown[0].say and machine.hook.observer is None and machine.hook.freed is None
     assert history.payload()["steps"]
 
 

@@ -147,7 +147,7 @@ def test_a_detached_sanitizer_leaves_nothing_behind() -> None:
     machine, watch = loads("uaf-x1p1-zbud", multi_shot=True)
     watch.detach()
     hook = machine.hook
-    assert hook.observer is None and hook.list_debug is None and not hook.freed
+    assert hook.observer is None and hook.list_debug is None and hook.freed is None
     machine.write(9)
     machine.page_out(9)
     with pytest.raises(UseAfterFree):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import deque
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import zswaplab.model
 from zswaplab.model.errors import BadInput, UseAfterFree
 from zswaplab.model.machine import Machine
 from zswaplab.model.steps import UNLOCKED
-from zswaplab.run.cases import case_named, table
+from zswaplab.run.cases import Named, Result, case_named, table
 from zswaplab.run.cpus import Cpus, packed
 from zswaplab.run.search import Case, Search, explore
 from zswaplab.run.state import STATISTICS, Checkpoint, Namer
@@ -33,6 +34,7 @@ SMALL = {
         ("worker", "free 3"), {"stage": "v6.5", "swap_pages": 2}, ("write 3", "page_out 3", "write 4")
     ),
 }
+LONG = {"reads and a free", "a slot used again", "the worker and a free"}
 NAMER = Namer()  # one for all, so that names can be compared
 
 
@@ -44,7 +46,7 @@ def searched(case: Case, merge: bool) -> Any:
     return explored.schedules, search.outcomes, kinds, explored
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in LONG)) for n in SMALL])
 def test_merging_equal_states_loses_nothing(name: str) -> None:
     brute = searched(SMALL[name], merge=False)
     merged = searched(SMALL[name], merge=True)
@@ -72,21 +74,31 @@ def test_statistics_are_never_read_by_the_model() -> None:
 # -- what was measured, and the bug's relatives -------------------------------------------------------
 
 
-SLOW = {"v6.5-off-worker"}
+CASES = table()
+QUICK = (  # those whose search takes a tenth of a second at most, and one of each kind
+    "uaf", "remedy", "base-v1", "4-v2", "v6.5-on", "lock-order", "B", "C-base", "K", "E", "F", "M", "base-reference",
+)  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(named.name, marks=[pytest.mark.slow] * (named.name in SLOW)) for named in table()]
-)
+@cache
+def result(name: str) -> Result:
+    return case_named(name, CASES).run()
+
+
+def named(cases: list[Named]) -> list[Any]:
+    """Their names; a search that takes longer is for the slow tests."""
+    quick = [case.name for case in cases if case.name.startswith(QUICK)]
+    return [pytest.param(case.name, marks=[pytest.mark.slow] * (case.name not in quick)) for case in cases]
+
+
+@pytest.mark.parametrize("name", named(CASES))
 def test_every_named_case_comes_out_as_it_is_known(name: str) -> None:
-    result = case_named(name, table()).run()
-    assert result.as_known, result.row()
+    assert result(name).as_known, result(name).row()
 
 
-@pytest.mark.parametrize("name", [named.name for named in table() if named.fails])
+@pytest.mark.parametrize("name", named([case for case in CASES if case.fails]))
 def test_the_shortest_schedule_replays_to_the_same_failure(name: str) -> None:
-    named = case_named(name, table())
-    failure = named.run().found[0]
+    named, failure = case_named(name, CASES), result(name).found[0]
     search = Search(named.case)
     if failure.kind in ("Leak", "WrongPool", "Starved", "Livelock", "CircularLocking"):
         return
@@ -99,7 +111,7 @@ def test_the_shortest_schedule_replays_to_the_same_failure(name: str) -> None:
 
 
 def test_the_freed_refcount_is_read_where_the_review_invalidates_twice() -> None:
-    told = [str(found.fault) for found in case_named("remedy-a-two-reads", table()).run().found]
+    told = [str(found.fault) for found in result("remedy-a-two-reads").found]
     assert told == ["slab-use-after-free: read of 4 bytes at offset 32 of a freed zswap_entry (field 'refcount')"]
 
 

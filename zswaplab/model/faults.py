@@ -75,7 +75,7 @@ class Faults:
                     self.frames[page] = frame
                     yield from self.drop_slot(page)
                 return
-            frame.lock.take(self.hook.cpu)
+            frame.lock.take(self.hook.task)
             swap.add_to_cache(offset, frame)
             frame.users += 1
             yield from swap.readpage(offset, frame)
@@ -110,7 +110,7 @@ class Faults:
             self.swap.in_use.add(slot)
             self.swap.add_to_cache(slot, frame)
             frame.dirty = True
-        frame.lock.take(self.hook.cpu)
+        frame.lock.take(self.hook.task)
         offset = self.slots[page]
         del self.frames[page]
         if frame.dirty:

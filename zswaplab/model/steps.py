@@ -31,7 +31,7 @@ class Step:
 class Lock:
     """A spinlock. `yield lock.acquire` waits until the driver grants it, `yield lock.release` drops it.
 
-    `holder` is the CPU that has it, None if nobody has; only a driver of several CPUs keeps it for such steps.
+    `holder` is the task that has it, None if nobody has; only a driver of several CPUs keeps it for such steps.
     `take` and `drop` are for a lock that is taken where nobody can be in the way, or dropped without a step.
     A `quiet` lock lies above zswap: a history of one CPU does not show it.
     """
@@ -45,8 +45,8 @@ class Lock:
         self.holder: int | None = None
         self.quiet = quiet
 
-    def take(self, cpu: int) -> None:
-        self.holder = cpu
+    def take(self, task: int) -> None:
+        self.holder = task
 
     def drop(self) -> None:
         self.holder = None
@@ -67,18 +67,19 @@ CALL, RETURN = Step("call"), Step("return")  # only while observed: a kernel fun
 class Hook:
     """The one place where observers hang; all structures of a machine share it.
 
-    `freed` has the classes that freed objects are given in place of those whose first touch is a fault.
-    `list_debug`, if set, is told what the kernel's list debugging finds. `cpu` is the CPU that runs now: a driver
-    of several says so. `buffers` has what each CPU's zsmalloc copies objects to.
+    `freed`, if set, has the classes of freed objects, in place of those whose first touch is a fault.
+    `list_debug`, if set, is told what the kernel's list debugging finds. `cpu` is the CPU that runs, `task` the
+    number of what runs there: the same, but where several tasks share a CPU. `buffers` has what each CPU's
+    zsmalloc copies objects to.
     """
 
-    __slots__ = ("observer", "freed", "list_debug", "cpu", "buffers")
+    __slots__ = ("observer", "freed", "list_debug", "cpu", "task", "buffers")
 
     def __init__(self) -> None:
         self.observer: Observer | None = None
-        self.freed: dict[type, type] = {}
+        self.freed: dict[type, type] | None = None
         self.list_debug: Callable[[str], None] | None = None
-        self.cpu = 0
+        self.cpu = self.task = 0
         self.buffers: dict[int, Any] = {}
 
 

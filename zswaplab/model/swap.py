@@ -96,7 +96,7 @@ class Swap:
         else:
             found = Frame()
             found.dirty = False
-            found.lock.take(self.hook.cpu)
+            found.lock.take(self.hook.task)
             self.add_to_cache(offset, found)
         if self.hook.observer:
             self.hook.observer("looked", self, int(found != -ENOMEM))

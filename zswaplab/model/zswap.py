@@ -253,7 +253,7 @@ class Zswap(Shrinker):
 
     def free_object(self, pool: Pool, handle: Handle) -> None:
         """zpool_free. What lies in a page that is being reclaimed is pinned: it stays readable until that ends."""
-        pinned = pool.zpool.is_pinned(handle)
+        pinned = pool.zpool.pins(handle)
         pool.zpool.free(handle)
         if self.hook.observer:
             self.hook.observer("object free", handle, pinned)

@@ -62,11 +62,13 @@ def tasks_of(cpus: Sequence[str | Sequence[str]]) -> list[list[str]]:
 class Cpus:
     """CPUs of `machine`, numbered from 0, each with its operations; nothing has begun yet.
 
-    `step(cpu)` takes one step; `run` follows a schedule or a seed. `taken` are the steps so far. Raises
-    BadInput for an operation that is not known.
+    `step(cpu)` takes one step; `run` follows a schedule or a seed. `taken` are the steps so far. With `one_cpu`
+    they are tasks that share one CPU: none runs while another holds a spinlock. Raises BadInput for an operation
+    that is not known.
     """
 
-    def __init__(self, machine: Machine, cpus: Sequence[str | Sequence[str]]) -> None:
+    def __init__(self, machine: Machine, cpus: Sequence[str | Sequence[str]], *, one_cpu: bool = False) -> None:
+        self.one_cpu = one_cpu
         self.machine = machine
         self.hook = machine.hook
         self.tasks = tasks_of(cpus)
@@ -106,7 +108,11 @@ class Cpus:
 
     def ready(self) -> list[int]:
         """The CPUs that can take a step."""
-        return [cpu for cpu in range(len(self.tasks)) if not self.finished(cpu) and self.waits(cpu) is None]
+        able = [cpu for cpu in range(len(self.tasks)) if not self.finished(cpu) and self.waits(cpu) is None]
+        if self.one_cpu:
+            spinning = [cpu for cpu in able if any(lock.holder == cpu and not lock.quiet for lock in self.held[cpu])]
+            return spinning or able
+        return able
 
     @property
     def over(self) -> bool:
@@ -135,7 +141,8 @@ class Cpus:
         """One step of a CPU that can run; a fault of the modelled kernel is raised as it is."""
         operation, step = self.running[cpu], self.pending[cpu]
         self.taken.append(cpu)
-        self.hook.cpu = cpu
+        self.hook.task = cpu
+        self.hook.cpu = 0 if self.one_cpu else cpu
         if operation is None:
             start, numbers = self.operations[cpu][self.done[cpu]]
             operation = self.running[cpu] = start(*numbers)

@@ -19,7 +19,7 @@ import zswaplab.model
 
 from ..model.entry import Entry
 from ..model.errors import Bug, DataLost, Fault, ListCorruption, UseAfterFree
-from ..model.freed import ALIVE, FREED, LAYOUT, freed_class, is_freed, name_of
+from ..model.freed import LAYOUT, FreedClasses, is_freed, name_of
 from ..model.machine import Machine
 from ..model.swap import Frame
 from .cpus import NAMES, Cpus, frames_of, unpacked
@@ -73,13 +73,11 @@ class Sanitizers:
         hook = machine.hook
         hook.observer = self.observe
         hook.list_debug = self.list_broken
-        for alive, freed in FREED.items():
-            hook.freed[alive] = freed_class(alive, ALIVE[freed][1], ALIVE[freed][2], self.touched)
+        hook.freed = FreedClasses(self.touched)
 
     def detach(self) -> None:
         hook = self.machine.hook
-        hook.observer, hook.list_debug = self.before, None
-        hook.freed.clear()
+        hook.observer, hook.list_debug, hook.freed = self.before, None, None
 
     # -- what the model tells ----------------------------------------------------------------------
 
@@ -281,7 +279,7 @@ def watched_run(case: Case, schedule: str, *, multi_shot: bool = False) -> Sanit
     watch.task = "the setup"
     lockdep = Lockdep()
     case.set_up(machine, lockdep)
-    cpus = Cpus(machine, case.cpus)
+    cpus = Cpus(machine, case.cpus, one_cpu=case.one_cpu)
     cpus.lockdep = lockdep
     try:
         follow(cpus, schedule, watch)

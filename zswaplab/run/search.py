@@ -44,7 +44,8 @@ class Case:
     `machine` are the arguments of Machine; `before` operations that run one after the other first, and may
     end with a call of a function given the machine (`prepare`); `functions` take the place of the model's.
     `worker_failures` is the number of failed tries after which the shrink worker gives up (16 in the kernel).
-    `check` looks at the machine once everybody has finished, for a failure of the case's own.
+    With `one_cpu` the tasks share one CPU. `check` looks at the machine once everybody has finished, for a failure
+    of the case's own.
     """
 
     cpus: tuple[str, ...]
@@ -54,6 +55,7 @@ class Case:
     functions: Functions = field(default_factory=dict)
     worker_failures: int = 2
     check: Callable[[Machine], Fault | None] | None = None
+    one_cpu: bool = False
 
     def build(self, lockdep: Lockdep | None = None) -> Machine:
         """A machine on which everything has happened but what the CPUs do. Raises BadInput."""
@@ -201,7 +203,7 @@ class Search:
         self.merge, self.every, self.max_states = merge, every, max_states
         lockdep = Lockdep()
         self.machine = case.build(lockdep)
-        self.cpus = Cpus(self.machine, case.cpus)
+        self.cpus = Cpus(self.machine, case.cpus, one_cpu=case.one_cpu)
         self.cpus.lockdep = lockdep
         self.checkpoint = Checkpoint(self.machine)
         self.namer = Namer()

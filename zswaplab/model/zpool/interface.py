@@ -80,8 +80,8 @@ class Zpool(ABC):
     def unmap_handle(self, handle: Handle) -> None:  # noqa: B027
         """Its bytes are done with (`zpool_unmap_handle`)."""
 
-    def is_pinned(self, handle: Handle) -> bool:
-        """Whether the object's page is being reclaimed: then what was freed in it stays readable until that ends."""
+    def pins(self, handle: Handle) -> bool:
+        """Whether what is freed now stays as it is until the reclaim of its page ends."""
         return bool(handle.page.under_reclaim)
 
     @abstractmethod

@@ -118,7 +118,7 @@ class Z3fold(Zpool):
     def unmap_handle(self, handle: Handle) -> None:
         handle.mapped -= 1  # type: ignore[attr-defined]
 
-    def is_pinned(self, handle: Handle) -> bool:
+    def pins(self, handle: Handle) -> bool:
         return bool(handle.page.claimed)
 
     def release(self, page: Z3foldPage) -> Kernel:
