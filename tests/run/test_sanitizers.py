@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +14,7 @@ from zswaplab.model.steps import run
 from zswaplab.run.cases import case_named, table
 from zswaplab.run.cpus import Cpus, packed
 from zswaplab.run.sanitizers import Report, Sanitizers, watched_run
+from zswaplab.trace.shipped import data_dir
 
 LOAD, DELETE, ADD, FREE = "zswap_frontswap_load", "__list_del_entry_valid", "__list_add_valid", "zswap_free_entry"
 Access = tuple[str, int, int, str]
@@ -61,13 +60,10 @@ def test_the_accesses_are_the_real_consoles_one_by_one(console: str) -> None:
 
 @pytest.mark.parametrize("console", CONSOLES)
 def test_these_are_what_the_console_has(console: str) -> None:
-    folder = Path(os.environ.get("ZSWAPLAB_SHARED", "nowhere"), "patch-series", "kasan")
-    file = folder / f"{console}.console.txt"
-    if not file.exists():
-        pytest.skip("no consoles here: name the folder that has the recordings in ZSWAPLAB_SHARED")
+    said = (data_dir() / "consoles" / f"{console}.txt").read_text(errors="replace")
     found = re.findall(
         r"KASAN: slab-use-after-free in (\w+)\+.*?^(Read|Write) of size (\d+).*?is located (\d+) bytes inside",
-        file.read_text(errors="replace"), re.DOTALL | re.MULTILINE,
+        said, re.DOTALL | re.MULTILINE,
     )  # fmt: skip
     assert [(kind.lower(), int(size), int(at), where) for where, kind, size, at in found] == CONSOLES[console]
 
