@@ -1,63 +1,81 @@
-"""No operation disagrees: the model against every recording of its stages that is here."""
+"""No operation disagrees: the model against every recording of its stages, and the README's table made again."""
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from zswaplab.trace.conform import conform
+from zswaplab.trace.conform import CLASSES, Verdict, conform, conform_all
 
-SHARED = Path(os.environ.get("ZSWAPLAB_SHARED", Path(__file__).parents[3] / "shared")) / "recordings"
-INFERRED = {  # operations whose inner order was not recorded: as many as were found, no more
-    "base-zbud-overflow": 1, "p1-zbud-overflow": 1, "p4-zbud-overflow": 1, "f65-zbud-mixed-on": 327,
-    "base-z3fold-overflow": 1,
-    "base-zsmalloc-overflow": 1, "p4-zsmalloc-overflow": 2, "f65-zsmalloc-overflow-on": 1,
-    "v3p4x2-zsmalloc-overflow-on": 1, "x1p4fixA-zsmalloc-overflow": 4,
-}  # fmt: skip
-QUICK = (
-    "base-zbud-exact", "base-zbud-exactsmall", "p1-zbud-exact", "p2-zbud-exact", "p4-zbud-exact",
-    "p4-zbud-exactsmall", "p7-zbud-exact", "f65-zbud-exact-off", "f65-zbud-exact-on", "f65-zbud-exactsmall-off",
-    "v3p4x2-zbud-exact-on", "x1base-zbud-exact", "x1p4fixA-zbud-exact", "x2base-zbud-exact-off",
-    "x2base-zbud-exact-on", "base-zsmalloc-exact", "p4-zsmalloc-exact", "f65-zsmalloc-exact-on",
-)  # fmt: skip
-SLOW = (
-    "base-zbud-overflow", "p1-zbud-overflow", "p2-zbud-overflow", "p4-zbud-overflow", "p7-zbud-overflow",
-    "s644-zbud-overflow", "f65-zbud-overflow-off", "f65-zbud-mixed-on", "61-zbud-lzo", "61-zbud-lzo-accept110",
-    "base-z3fold-overflow", "p3-z3fold-overflow", "61-z3fold-lzo-accept110",
-    "base-zsmalloc-overflow", "p4-zsmalloc-overflow", "f65-zsmalloc-overflow-on", "v3p4x2-zsmalloc-overflow-on",
-    "x1p4fixA-zsmalloc-overflow", "61-zsmalloc-lzo",
-)  # fmt: skip
+REPOSITORY = Path(__file__).parents[2]
+SHARED = Path(os.environ.get("ZSWAPLAB_SHARED", REPOSITORY.parent / "shared")) / "recordings"
+TWO_CPUS = "61-zbud-lzo-pressure-2cpu"
 
 
-def agrees(run: str) -> None:
-    folder = SHARED / run if run.startswith("61-") else SHARED / "patch-series" / run
-    if not folder.is_dir():
-        pytest.skip(f"{folder} is not here: name the folder that has the recordings in ZSWAPLAB_SHARED")
-    verdict = conform(folder)
-    assert verdict.agrees, verdict.text()
-    assert verdict.total("order inferred") <= INFERRED.get(run, 0), verdict.text()
-    assert verdict.total("agrees") > 300
+def readme_table() -> dict[str, list[int]]:
+    """Run -> operations and how many of each class, as the README has them."""
+    block = re.search(r"```text\n(run +operations.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
+    assert block
+    rows = [line.split() for line in block[1].splitlines()[1:]]
+    return {row[0]: [int(cell.replace(",", "").replace("·", "0")) for cell in row[1:-1]] for row in rows}
+
+
+TABLE = readme_table()
+RUNS = [run for run in TABLE if run != "all"]
+QUICK = [run for run in RUNS if "-exact" in run]
+
+
+def folder(run: str) -> Path:
+    path = SHARED / run if run.startswith("61-") else SHARED / "patch-series" / run
+    if not path.is_dir():
+        pytest.skip(f"{path} is not here: name the folder that has the recordings in ZSWAPLAB_SHARED")
+    return path
+
+
+def counts(verdict: Verdict) -> list[int]:
+    return [verdict.operations, *(verdict.total(kind) for kind in CLASSES)]
+
+
+def test_every_recording_of_one_cpu_is_in_the_readme() -> None:
+    if not SHARED.is_dir():
+        pytest.skip("the recordings are not here")
+    found = [*SHARED.glob("61-*/trace.csv.gz"), *SHARED.glob("patch-series/*/trace.csv.gz")]
+    assert set(RUNS) == {path.parent.name for path in found} - {TWO_CPUS}
+
+
+def test_the_readme_adds_up() -> None:
+    for numbers in TABLE.values():
+        assert numbers[0] == sum(numbers[1:])
+        assert numbers[-1] == 0, "no operation disagrees"
+    assert TABLE["all"] == [sum(column) for column in zip(*(TABLE[run] for run in RUNS), strict=True)]
 
 
 @pytest.mark.parametrize("run", QUICK)
-def test_no_operation_disagrees(run: str) -> None:
-    agrees(run)
+def test_a_short_run_is_as_in_the_readme(run: str) -> None:
+    verdict = conform(folder(run))
+    assert verdict.agrees, verdict.text()
+    assert counts(verdict) == TABLE[run]
+
+
+@pytest.fixture(scope="module")
+def verdicts() -> Mapping[str, Verdict]:
+    """Every long run, two at a time."""
+    runs = [run for run in RUNS if run not in QUICK]
+    with ProcessPoolExecutor(2) as executor:
+        found = conform_all([folder(run) for run in runs], executor=executor)
+        return {verdict.run: verdict for verdict in found}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("run", SLOW)
-def test_no_operation_of_a_long_run_disagrees(run: str) -> None:
-    agrees(run)
-
-
-@pytest.mark.parametrize("zpool", ["zbud", "z3fold", "zsmalloc"])
-def test_every_recording_of_the_series_is_here(zpool: str) -> None:
-    if not SHARED.is_dir():
-        pytest.skip("the recordings are not here")
-    found = {path.name for path in (SHARED / "patch-series").glob(f"*-{zpool}-*")}
-    assert found <= {*QUICK, *SLOW}
+@pytest.mark.parametrize("run", [run for run in RUNS if run not in QUICK])
+def test_a_long_run_is_as_in_the_readme(run: str, verdicts: Mapping[str, Verdict]) -> None:
+    assert verdicts[run].agrees, verdicts[run].text()
+    assert counts(verdicts[run]) == TABLE[run]
 
 
 @pytest.mark.parametrize(("run", "stage"), [
@@ -66,7 +84,5 @@ def test_every_recording_of_the_series_is_here(zpool: str) -> None:
     ("p4-zsmalloc-exact", "v6.1"), ("base-zsmalloc-exact", "4"),
 ])  # fmt: skip
 def test_another_kernels_stage_disagrees(run: str, stage: str) -> None:
-    if not SHARED.is_dir():
-        pytest.skip("the recordings are not here")
-    verdict = conform(SHARED / "patch-series" / run, stage)
+    verdict = conform(folder(run), stage)
     assert not verdict.agrees
