@@ -188,7 +188,9 @@ class Explored:
             return f"fails after {len(first.schedule)} steps, schedule {packed(first.schedule)}: {first.fault}"
         if self.bound:
             return f"nothing found, but the search is not complete: {self.bound}"
-        return f"no schedule fails (the worker gives up after {self.case.worker_failures} failures)"
+        if any("worker" in task for task in tasks_of(self.case.cpus)):
+            return f"no schedule fails (with a worker that gives up after {self.case.worker_failures} failures)"
+        return "no schedule fails"
 
     def __repr__(self) -> str:
         covered = "" if self.schedules is None else f", {self.schedules:,} schedules"
