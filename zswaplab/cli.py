@@ -72,6 +72,9 @@ def add_explore(commands: Any) -> None:
     search.add_argument("--device", default="ordinary", help="ordinary or synchronous")
     search.add_argument("--zpool", default="zbud")
     search.add_argument("--swap-pages", type=int, default=64)
+    search.add_argument(
+        "--worker-failures", type=int, default=2, metavar="N", help="the worker gives up then (the kernel's: after 16)"
+    )
     search.add_argument("--every", action="store_true", help="go on after the first failure")
     search.add_argument("--max-states", type=int, metavar="N", help="stop there")
     search.set_defaults(run=explore)
@@ -119,7 +122,7 @@ def explore_one(options: argparse.Namespace) -> int:
         explored = search(
             cpus=options.cpu, before=options.before, every=options.every, max_states=most, stage=options.stage,
             exclusive_loads=options.exclusive, load_end=options.load_end, device=options.device, zpool=options.zpool,
-            swap_pages=options.swap_pages,
+            swap_pages=options.swap_pages, worker_failures=options.worker_failures,
         )  # fmt: skip
     print(explored)
     if explored.fails:

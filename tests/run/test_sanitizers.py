@@ -13,7 +13,7 @@ from zswaplab.model.machine import Machine
 from zswaplab.model.steps import run
 from zswaplab.run.cases import case_named, table
 from zswaplab.run.cpus import Cpus, packed
-from zswaplab.run.sanitizers import Report, Sanitizers, watched_run
+from zswaplab.run.sanitizers import Report, Sanitizers, guard_objects, watched_run
 from zswaplab.trace.shipped import data_dir
 
 LOAD, DELETE, ADD, FREE = "zswap_frontswap_load", "__list_del_entry_valid", "__list_add_valid", "zswap_free_entry"
@@ -161,6 +161,7 @@ def test_lost_bytes_are_followed_to_where_the_last_copy_went() -> None:
 
 def test_a_freed_pool_a_freed_tree_and_a_freed_object_are_freed_memory_too() -> None:
     machine = Machine("2")
+    guard_objects(machine)
     machine.write(1)
     machine.page_out(1)
     pool, tree = machine.zswap.pool, machine.zswap.trees[0]

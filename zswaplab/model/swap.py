@@ -9,13 +9,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .errors import EEXIST, ENOMEM, choose, require
-from .steps import LOOKUP, READ, SUBMIT, SWAP_CACHE, Hook, Kernel, Lock, kernel
+from .steps import LOOKUP, READ, SUBMIT, SWAP_CACHE, Hook, Kernel, Lock, Step, kernel
 
 if TYPE_CHECKING:
     from .zswap import Zswap
 
 SLOT_CACHE = 64  # slots given up that are freed together, and slots taken from the device at once
 DEVICES = ("ordinary", "synchronous")
+
+
+class FolioLock(Lock):
+    """The lock of a page frame. Few are ever waited for, so that its steps are made when they are."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self.holder = None
+
+    name = "folio lock"
+    quiet = True
+    acquire = property(lambda self: Step("acquire", self))
+    release = property(lambda self: Step("release", self))
 
 
 class Frame:
@@ -31,7 +45,7 @@ class Frame:
         self.data = data
         self.dirty = True
         self.exclusive = False
-        self.lock = Lock("folio lock", quiet=True)
+        self.lock = FolioLock()
         self.users = 0
 
 

@@ -252,13 +252,8 @@ class Zswap(Shrinker):
         self.update_total_size()
 
     def free_object(self, pool: Pool, handle: Handle) -> None:
-        """zpool_free. What lies in a page that is being reclaimed is pinned: it stays readable until that ends."""
-        pinned = pool.zpool.pins(handle)
+        """zpool_free."""
         pool.zpool.free(handle)
-        if self.hook.observer:
-            self.hook.observer("object free", handle, pinned)
-        if not pinned:
-            poison(handle, self.hook)
 
     def kick_worker(self) -> Kernel:
         """Queue the shrink worker for the oldest pool; whoever asked is refused with -ENOMEM.

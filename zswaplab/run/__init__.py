@@ -1,1 +1,1 @@
-"""Who runs when, and who watches: drivers and history."""
+"""Who runs when, and who watches: CPUs and schedules, search, sanitizers, history."""

@@ -215,6 +215,8 @@ def of_section_4() -> list[Named]:
     for stage, fails in (("base", True), ("1", True), ("2", True), ("5", True), ("6", False), ("v6.5", False)):
         case = replace(recycled, machine=machine(stage, **ONE_SLOT))
         what = "slot recycled before writeback looks for its entry"
+        if stage in ("base", "1"):
+            what += "; reclaim pins the page of zbud, not the object in it"
         rows.append(Named(f"C2-{stage}", what, case, fails, (LOST,), "read"))
     for stage, fails in (("v6.1", False), ("base", True), ("v6.5", True)):
         case = replace(noise, machine=machine(stage, **ONE_SLOT))

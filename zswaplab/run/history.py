@@ -76,15 +76,19 @@ class History:
         """Everything that the player shows at a step, without going through all the steps before it."""
         step = range(len(self))[step]
         if not self.frames:
-            state = State(self.counters)
-            for number, moment in enumerate(self.moments):
-                if number % KEYFRAME == 0:
-                    self.frames.append(state.copy())
-                state.add(moment.changes)
+            self.index()
         state = self.frames[step // KEYFRAME].copy()
         for moment in self.moments[step - step % KEYFRAME : step + 1]:
             state.add(moment.changes)
         return state
+
+    def index(self) -> None:
+        """Keep the whole state before every so many steps."""
+        state = State(self.counters)
+        for number, moment in enumerate(self.moments):
+            if number % KEYFRAME == 0:
+                self.frames.append(state.copy())
+            state.add(moment.changes)
 
     def lru(self, step: int = -1) -> list[int]:
         """The LRU at a step, from head to tail: page numbers of the program, or numbers of backend pages."""
@@ -329,6 +333,7 @@ class Recorder:
                 self.run_cpus(self.cpus, schedule, seed)
         finally:
             machine.hook.observer = None
+        history.index()
         return history
 
     def run_cpus(self, cpus: Cpus, schedule: list[int] | None, seed: int | None) -> None:

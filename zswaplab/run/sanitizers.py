@@ -19,9 +19,12 @@ import zswaplab.model
 
 from ..model.entry import Entry
 from ..model.errors import Bug, DataLost, Fault, ListCorruption, UseAfterFree
-from ..model.freed import LAYOUT, FreedClasses, is_freed, name_of
+from ..model.freed import LAYOUT, FreedClasses, is_freed, name_of, poison
 from ..model.machine import Machine
+from ..model.pools import Pool
 from ..model.swap import Frame
+from ..model.zpool import Handle
+from ..model.zswap import Zswap
 from .cpus import NAMES, Cpus, frames_of, unpacked
 from .lockdep import Lockdep
 
@@ -53,6 +56,23 @@ class Report:
         return self.text
 
 
+def guard_objects(machine: Machine) -> None:
+    """From now on an object that is given back to a backend is freed memory, too."""
+    zswap = type(machine.zswap)
+    if zswap.free_object is not free_and_poison:
+        machine.zswap.__class__ = type(zswap.__name__, (zswap,), {"free_object": free_and_poison})
+
+
+def free_and_poison(self: Zswap, pool: Pool, handle: Handle) -> None:
+    """zpool_free. What lies in a page that is being reclaimed is pinned: it stays readable until that ends."""
+    pinned = pool.zpool.pins(handle)
+    pool.zpool.free(handle)
+    if self.hook.observer:
+        self.hook.observer("object free", handle, pinned)
+    if not pinned:
+        poison(handle, self.hook)
+
+
 class Sanitizers:
     """Watches a machine from now on. With `multi_shot` it goes on past a touch of freed memory, as if nothing was.
 
@@ -74,6 +94,7 @@ class Sanitizers:
         hook.observer = self.observe
         hook.list_debug = self.list_broken
         hook.freed = FreedClasses(self.touched)
+        guard_objects(machine)
 
     def detach(self) -> None:
         hook = self.machine.hook
@@ -252,7 +273,6 @@ def learn_names() -> None:
     from ..model.lru import Lru
     from ..model.swap import Swap
     from ..model.tree import Tree
-    from ..model.zswap import Zswap
 
     for owner in (Machine, Swap, Tree, Lru, Zswap):
         for _, function in inspect.getmembers(owner, inspect.isfunction):

@@ -19,6 +19,7 @@ from ..model.steps import run
 from .cpus import Cpus, packed, tasks_of
 from .lockdep import CircularLocking, Lockdep
 from .rules import replaced
+from .sanitizers import guard_objects, report
 from .state import Checkpoint, Namer
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Case:
         for pool in machine.zswap.pools:
             pool.compressor = Remembered(pool.compressor)
         machine.zswap.max_reclaim_retries = self.worker_failures
+        guard_objects(machine)
         if self.functions:
             machine.zswap.__class__ = replaced(type(machine.zswap), self.functions)
         return machine
@@ -169,8 +171,6 @@ class Explored:
     @property
     def report(self) -> str:
         """What the sanitizers say along that schedule, in the kernel's shape."""
-        from .sanitizers import report
-
         if not self.failures:
             return self.verdict
         return report(self.case, packed(self.failures[0].schedule)) or str(self.failures[0].fault)
@@ -188,7 +188,9 @@ class Explored:
             return f"fails after {len(first.schedule)} steps, schedule {packed(first.schedule)}: {first.fault}"
         if self.bound:
             return f"nothing found, but the search is not complete: {self.bound}"
-        return f"no schedule fails (the worker gives up after {self.case.worker_failures} failures)"
+        if any("worker" in task for task in tasks_of(self.case.cpus)):
+            return f"no schedule fails (with a worker that gives up after {self.case.worker_failures} failures)"
+        return "no schedule fails"
 
     def __repr__(self) -> str:
         covered = "" if self.schedules is None else f", {self.schedules:,} schedules"

@@ -44,7 +44,7 @@ def decides(kind: type, field: str) -> bool:
     """Whether a field can decide what happens next: not a name, a count for its own sake, or who watches."""
     if kind is Hook:
         return field not in ("observer", "freed", "list_debug", "cpu", "task")
-    if kind is Lock:
+    if issubclass(kind, Lock):
         return field == "holder"
     return not (kind is Counters and field in STATISTICS)
 
@@ -89,8 +89,8 @@ class Checkpoint:
         if fields_of(type(thing)) is None:
             self.open.append((vars(thing), values))
         else:
-            if type(thing) is Hook:
-                values = {name: value for name, value in values.items() if decides(Hook, name)}
+            if isinstance(thing, (Hook, Lock)):
+                values = {name: value for name, value in values.items() if decides(type(thing), name)}
             changing = [(name, value) for name, value in values.items() if not is_constant(value)]
             self.slotted.append((thing, type(thing), changing))
         return list(values.values())
