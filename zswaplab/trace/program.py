@@ -9,7 +9,7 @@ program's own faults and page-outs did to the swap cache and to the slots in use
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
@@ -92,10 +92,10 @@ class Interrupted:
         self.operation = function(*arguments)
         self.hook.observer = before
 
-    def advance(self, observed_steps: int | None, steps: int | None) -> Iterator[Step]:
+    def advance(self, observed_steps: int | None, steps: int | None) -> None:
         """The next steps of the function; without a number, all."""
         self.hook.observer, before = self.observer(), self.hook.observer
-        yield from islice(self.operation, observed_steps if self.hook.observer else steps)
+        deque(islice(self.operation, observed_steps if self.hook.observer else steps), maxlen=0)
         self.hook.observer = before
 
     def observer(self) -> Observer | None:
@@ -106,9 +106,12 @@ def ignore(event: str, subject: Any, value: Any) -> None:
     pass
 
 
+PROGRAMS_OWN = Frame()  # what is in a page of the program's in the swap cache does not matter here, only that one is
+
+
 def cache(swap: Swap, offset: int) -> None:
     swap.in_use.add(offset)
-    swap.cache[offset] = Frame()
+    swap.cache[offset] = PROGRAMS_OWN
 
 
 def uncache(swap: Swap, offset: int) -> None:

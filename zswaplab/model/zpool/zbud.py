@@ -41,7 +41,8 @@ class ZbudPage:
 class Zbud(Zpool):
     """The zbud backend.
 
-    `unbuddied[f]` lists the pages that hold one object and have f chunks free; while zbud can evict, `lru`
+    `unbuddied[f]` lists the pages that hold one object and have f chunks free, bit f of `filled` says whether there
+    are any; while zbud can evict, `lru`
     lists all pages, the least recently allocated into first. Dicts keep them in order: the last inserted
     is a list's head. `numbered` has all pages, for pictures and checks.
     """
@@ -53,6 +54,7 @@ class Zbud(Zpool):
     def __init__(self, hook: Hook, stage: Stage) -> None:
         super().__init__(hook, stage)
         self.unbuddied: list[dict[ZbudPage, None]] = [{} for _ in range(CHUNKS)]
+        self.filled = 0
         self.lru: dict[ZbudPage, None] = {}
         self.numbered: dict[int, ZbudPage] = {}
         self.next_number = 0
@@ -84,10 +86,15 @@ class Zbud(Zpool):
         return handle
 
     def take_unbuddied(self, chunks: int) -> ZbudPage | None:
-        for pages in self.unbuddied[chunks:]:
-            if pages:
-                return pages.popitem()[0]
-        return None
+        fitting = self.filled >> chunks << chunks
+        if not fitting:
+            return None
+        first = fitting & -fitting
+        pages = self.unbuddied[first.bit_length() - 1]
+        page, _ = pages.popitem()
+        if not pages:
+            self.filled ^= first
+        return page
 
     def new_page(self) -> ZbudPage:
         page = self.numbered[self.next_number] = ZbudPage(self.next_number)
@@ -98,7 +105,18 @@ class Zbud(Zpool):
     def relist(self, page: ZbudPage) -> None:
         """Put a page at the head of the list of its free chunks; a page with two objects is on none."""
         if page.first is None or page.last is None:
-            self.unbuddied[page.free_chunks][page] = None
+            free = page.free_chunks
+            self.unbuddied[free][page] = None
+            self.filled |= 1 << free
+
+    def unlist(self, page: ZbudPage) -> None:
+        """Take a page off its list, if it is on one."""
+        if page.first is None or page.last is None:
+            free = page.free_chunks
+            pages = self.unbuddied[free]
+            pages.pop(page, None)
+            if not pages:
+                self.filled &= ~(1 << free)
 
     def free(self, handle: Handle) -> None:
         """Forget one object; a page with none left is given back (`zbud_free`).
@@ -107,8 +125,7 @@ class Zbud(Zpool):
         """
         stage = self.stage
         page = handle.page
-        if page.first is None or page.last is None:
-            self.unbuddied[page.free_chunks].pop(page, None)
+        self.unlist(page)
         if handle.place == "first":
             page.first, page.first_chunks = None, 0
         else:
@@ -157,7 +174,7 @@ class Zbud(Zpool):
         """Take the tail of the page LRU off both lists and mark it, so that a free leaves it alone."""
         page = next(iter(self.lru))
         del self.lru[page]
-        self.unbuddied[page.free_chunks].pop(page, None)
+        self.unlist(page)
         page.under_reclaim = True
         if self.hook.observer:
             self.hook.observer("page isolate", page, None)
@@ -198,6 +215,7 @@ class Zbud(Zpool):
             listed = [page for page in self.numbered.values() if not page.under_reclaim]
             assert set(self.lru) == set(listed), f"the LRU lists {list(self.lru)}: {self!r}"
         for free, pages in enumerate(self.unbuddied):
+            assert bool(pages) is bool(self.filled >> free & 1), f"bit {free} of {self.filled:#x}: {self!r}"
             for page in pages:
                 assert page.free_chunks == free, f"{page} is listed under {free} free chunks: {self!r}"
         for page in self.numbered.values():
