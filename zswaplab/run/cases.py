@@ -184,7 +184,7 @@ def measured() -> list[Named]:
         Named("v6.5-off", "two reads and a slot free", Case(
             AND_A_FREE, machine("v6.5", **SYNCHRONOUS)), False, (UAF, BUG, LOST)),
         Named("v6.5-off-worker", "two reads and the worker", Case(
-            (*TWO_READS, "worker"), machine("v6.5", **SYNCHRONOUS)), False, (UAF, BUG, LOST)),
+            (*TWO_READS, "worker"), machine("v6.5", **SYNCHRONOUS)), False, (UAF, BUG, LOST), "found by the search"),
         Named("v6.5-on", "two reads, exclusive loads", Case(
             TWO_READS, machine("v6.5", "fixed", **SYNCHRONOUS)), True, (LOST,)),
         Named("v6.5-on-uaf", "the same: no use after free", Case(
