@@ -33,6 +33,7 @@ def short(folder: Path, lines: int = 3000) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_shipped_run_agrees(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["conform", SHIPPED]) == 0
     printed = capsys.readouterr()
@@ -132,6 +133,7 @@ def test_a_reader_who_leaves_early_is_no_error() -> None:
     assert command.returncode == 0
 
 
+@pytest.mark.slow
 def test_recordings_side_by_side_give_the_same_verdicts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = [str(short(tmp_path / "one")), str(short(tmp_path / "longer", 6000)), str(short(tmp_path / "two"))]
     printed = []

@@ -13,7 +13,10 @@ from zswaplab.model.stages import EXCLUSIVE_LOADS, STAGES, existed, make_stage
 from zswaplab.model.steps import Kernel
 from zswaplab.model.zpool import ZPOOLS
 
-QUICK_STAGES = ("v6.4", "base", "rfc2-1", "rfc2-2", "1", "6", "v6.5")
+QUICK = {  # one kernel of each kind: the backend evicts, zswap does, exclusive loads
+    ("zbud", "base", "off"), ("zbud", "rfc2-2", "off"), ("zbud", "v6.5", "fixed"), ("z3fold", "base", "off"),
+    ("zsmalloc", "v6.5", "off"),
+}  # fmt: skip
 REMEDIES = ("move, invalidate, put", "put, invalidate or move")  # the review's two orders at a load's end
 SAME_FILLED = fill(0x0123456789ABCDEF)
 INCOMPRESSIBLE = random.Random(0).randbytes(4096)
@@ -47,16 +50,16 @@ def name(kernel: dict[str, Any]) -> str:
 
 
 def cases(some: Iterable[dict[str, Any]]) -> list[Any]:
-    """Those kernels on every backend, as parameters; stages that differ little from others are slow."""
+    """Those kernels on every backend, as parameters; all but a few are slow."""
     return [
-        pytest.param({"zpool": zpool, **kernel}, id=f"{zpool}|{name(kernel)}", marks=pace(kernel))
+        pytest.param({"zpool": zpool, **kernel}, id=f"{zpool}|{name(kernel)}", marks=pace(zpool, kernel))
         for kernel in some
         for zpool in ZPOOLS
     ]
 
 
-def pace(kernel: dict[str, Any]) -> list[pytest.MarkDecorator]:
-    return [] if kernel["stage"] in QUICK_STAGES else [pytest.mark.slow]
+def pace(zpool: str, kernel: dict[str, Any]) -> list[pytest.MarkDecorator]:
+    return [] if (zpool, kernel["stage"], kernel["exclusive_loads"]) in QUICK else [pytest.mark.slow]
 
 
 def page_of(noise: int, seed: int = 0) -> bytes:

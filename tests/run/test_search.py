@@ -202,6 +202,7 @@ def test_state_that_cannot_be_kept_is_refused() -> None:
         Namer().name(Cpus(machine, ["read 3"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zpool", ["z3fold", "zsmalloc"])
 def test_every_backend_can_be_searched(zpool: str) -> None:
     found = explore(stage="rfc2-4", zpool=zpool, device="synchronous", cpus=["read 3", "read 3", "free 3"])

@@ -54,6 +54,7 @@ def has_colour(figure: matplotlib.figure.Figure, colour: str) -> bool:
     return bool((numpy.abs(pixels(figure)[:, :, :3] - wanted).max(axis=2) < 0.02).sum() > 20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plot", [plot_lru, plot_size])
 def test_a_plot_is_drawn_on_its_own_paper(plot: Callable[[Replayed], Any], stretch: Replayed) -> None:
     figure = plot(stretch)
@@ -163,6 +164,7 @@ def test_a_notebook_gets_the_words_too(stretch: Replayed, monkeypatch: pytest.Mo
     assert image.data.startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_the_same_picture_every_time(stretch: Replayed) -> None:
     assert png(plot_lru(stretch)) == png(plot_lru(stretch))
 

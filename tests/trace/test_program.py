@@ -59,6 +59,7 @@ def same(folder: Path, *parts: float) -> None:
         assert part == 1 or machine.zswap.counters.stored_pages > 0
 
 
+@pytest.mark.slow
 def test_the_shipped_run() -> None:
     same(SHIPPED, 0.1, 0.13)
 
@@ -74,6 +75,7 @@ def test_a_long_run(run: str) -> None:
     same(shared(run), 0.5, 1)
 
 
+@pytest.mark.slow
 def test_nobody_observes() -> None:
     recording = read(SHIPPED)
     replay = Replay(replace(recording, rows=recording.rows[:9500])).run()
@@ -90,6 +92,7 @@ def test_nobody_observes() -> None:
     assert seen.count("submitted") == machine.zswap.counters.written_back_pages > 0
 
 
+@pytest.mark.slow
 def test_a_program_can_run_more_than_once() -> None:
     recording = read(SHIPPED)
     program = Replay(replace(recording, rows=recording.rows[:9500])).run().program

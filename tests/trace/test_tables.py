@@ -78,6 +78,7 @@ def test_the_table_is_small_and_complete(table: pandas.DataFrame) -> None:
     assert dict(kinds) == {"store": 1607, "writeback": 130, "free": 130}
 
 
+@pytest.mark.slow
 def test_the_table_is_what_the_kernel_did(table: pandas.DataFrame) -> None:
     """The model agrees with the recording: so its rows must be the recorded ones, in the order of their ends."""
     rows = [row for row in read(SHIPPED).rows[:QUIET] if row.op in ("store", "writeback")]
@@ -155,6 +156,7 @@ def test_a_backend_that_evicts_lists_its_pages_and_takes_not_always_the_oldest_e
     assert written["from_tail"].max() > 10
 
 
+@pytest.mark.slow
 def test_another_kernel_with_the_same_inputs(tmp_path: Path) -> None:
     folder = load(SHIPPED, QUIET).write(tmp_path / "run")
     table = replay(folder, stage="base").table()
