@@ -5,7 +5,7 @@ import inspect
 import random
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +22,13 @@ from zswaplab.model.steps import kernel as MARK
 from zswaplab.model.swap import Swap
 from zswaplab.model.zpool import ZPOOLS
 from zswaplab.model.zswap import Zswap
+from zswaplab.run.rules import nodes
 
 MODEL = Path(zswaplab.model.__file__).parent
 FILES = sorted(MODEL.rglob("*.py"))
 TREES = {path.relative_to(MODEL).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 Function = ast.FunctionDef | ast.Lambda
-
-
-def nodes(tree: ast.AST) -> Iterator[tuple[ast.AST, list[ast.AST]]]:
-    """Every node below `tree` with its ancestors, nearest first."""
-
-    def visit(node: ast.AST, above: list[ast.AST]) -> Iterator[tuple[ast.AST, list[ast.AST]]]:
-        for child in ast.iter_child_nodes(node):
-            yield child, [node, *above]
-            yield from visit(child, [node, *above])
-
-    return visit(tree, [])
 
 
 def place(file: str, node: ast.AST) -> str:

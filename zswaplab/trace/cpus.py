@@ -12,6 +12,7 @@ from typing import Any
 
 from ..model.zpool import Handle
 from .compare import COUNTERS, Thread
+from .placement import ZbudPlacement
 from .read import Row
 from .replay import Replay
 
@@ -81,7 +82,9 @@ class SeveralCpus(Replay):
 
     def learn(self, recorded: int, number: int) -> None:
         """The address of a new page, before its store has ended: others may be put there meanwhile."""
-        addresses: dict[int, int] = self.placement.addresses  # type: ignore[attr-defined]
+        if not isinstance(self.placement, ZbudPlacement):
+            return
+        addresses = self.placement.addresses
         if recorded & 4095 == 64 and number not in addresses and recorded & ~4095 not in addresses.values():
             addresses[number] = recorded & ~4095
 
@@ -100,10 +103,10 @@ class SeveralCpus(Replay):
         """Whether the backend, asked now, would give the place that was recorded."""
         row = thread.rows[-1]
         recorded = row.cells.get("handle")
-        if row.op != "store" or recorded is None or self.machine.zswap.pool.zpool.name != "zbud":
+        if row.op != "store" or recorded is None or not isinstance(self.placement, ZbudPlacement):
             return True
         address, zpool = int(recorded, 16), self.machine.zswap.pool.zpool
-        addresses: dict[int, int] = self.placement.addresses  # type: ignore[attr-defined]
+        addresses = self.placement.addresses
         chunks = (int(row.cells["alloc_size"]) + 63) // 64
         page = next((next(reversed(pages)) for pages in zpool.unbuddied[chunks:] if pages), None)
         first = address & 4095 == 64
