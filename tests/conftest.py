@@ -1,5 +1,6 @@
 """What the tests of several rooms share: the repository, Chromium, a running JupyterLab."""
 
+import gc
 import json
 import os
 import shutil
@@ -24,6 +25,10 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # else each garbage collection goes through some 9,000 tests
 
 
 @pytest.fixture(scope="session")

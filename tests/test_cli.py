@@ -42,6 +42,7 @@ def test_a_shipped_run_agrees(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed.err == ""
 
 
+@pytest.mark.slow
 def test_another_stage_disagrees_at_a_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["conform", str(short(tmp_path / "run", 12_000)), "--stage", "v6.5"]) == 1
     printed = capsys.readouterr().out
@@ -124,6 +125,7 @@ def test_the_installed_command_knows_its_version() -> None:
     assert done.stdout.strip() == f"zswaplab {__version__}"
 
 
+@pytest.mark.slow
 def test_a_reader_who_leaves_early_is_no_error() -> None:
     code = "import sys; from zswaplab.cli import main; sys.exit(main(['runs']))"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as command:
@@ -145,6 +147,7 @@ def test_recordings_side_by_side_give_the_same_verdicts(tmp_path: Path, capsys: 
     assert [verdict["run"] for verdict in printed[1]] == ["one", "longer", "two"]
 
 
+@pytest.mark.slow
 def test_any_executor_will_do_and_progress_reaches_the_end(tmp_path: Path) -> None:
     runs = [short(tmp_path / name) for name in ("one", "two")]
     told: list[tuple[int, int]] = []
@@ -191,6 +194,7 @@ def test_explore_ends_with_2_for_bad_input(wrong: list[str], capsys: pytest.Capt
     assert capsys.readouterr().err.startswith("zswaplab: ")
 
 
+@pytest.mark.slow
 def test_several_cases_are_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explore", "C-base", "C-unchecked"]) == 1
     rows = capsys.readouterr().out.splitlines()

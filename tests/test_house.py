@@ -75,11 +75,6 @@ def test_import_is_silent_and_brings_nothing_heavy() -> None:
     assert python(f"import sys, zswaplab; print(sorted(set(sys.modules) & set({HEAVY})))") == "[]\n"
 
 
-def test_import_takes_less_than_a_tenth_of_a_second() -> None:
-    timed = "import time; start = time.perf_counter(); import zswaplab; print(time.perf_counter() - start)"
-    assert min(float(python(timed)) for _ in range(5)) < 0.1
-
-
 @pytest.mark.parametrize("room", ["model", "run", "trace"])
 def test_a_room_works_without_the_heavy_libraries(room: str) -> None:
     modules = [name for name, _ in _modules() if name.split(".")[1:2] == [room]]

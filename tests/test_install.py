@@ -91,6 +91,7 @@ def _contents(folder: Path) -> dict[Path, bytes]:
     return {file.relative_to(folder): file.read_bytes() for file in files}
 
 
+@pytest.mark.slow
 def test_the_wheel_has_nothing_compiled(installed: Path) -> None:
     wheel = next(installed.parents[2].glob("zswaplab-*.whl"))
     names = zipfile.ZipFile(wheel).namelist()

@@ -58,6 +58,8 @@ def step_functions(trees: dict[str, ast.Module]) -> set[str]:
     return found
 
 
+STEP_FUNCTIONS = step_functions(TREES)
+
 def undriven(file: str, tree: ast.Module, names: set[str]) -> list[str]:
     """The calls of step functions whose steps go nowhere."""
     return [
@@ -99,7 +101,7 @@ def is_generator(function: ast.AST) -> bool:
 
 @pytest.mark.parametrize("file", TREES)
 def test_every_call_that_gives_steps_is_driven(file: str) -> None:
-    assert undriven(file, TREES[file], step_functions(TREES)) == []
+    assert undriven(file, TREES[file], STEP_FUNCTIONS) == []
 
 
 def test_the_names_of_step_functions_are_theirs_alone() -> None:
@@ -109,8 +111,8 @@ def test_the_names_of_step_functions_are_theirs_alone() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef) and not gives_steps(node) and file != "lru.py"
     }
-    assert step_functions(TREES) & plain == set(), "else a call of the plain one would look undriven"
-    assert {"load", "entry_put", "shrink", "evict", "write_fault"} <= step_functions(TREES)
+    assert STEP_FUNCTIONS & plain == set(), "else a call of the plain one would look undriven"
+    assert {"load", "entry_put", "shrink", "evict", "write_fault"} <= STEP_FUNCTIONS
 
 
 def test_every_generator_of_the_model_says_that_it_gives_steps() -> None:
@@ -303,6 +305,7 @@ def test_a_test_of_the_stage_that_cannot_be_decided_is_found(line: str) -> None:
     assert len(undecidable("planted", ast.parse(line))) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", EXISTED, ids=name)
 def test_the_source_of_a_stage_is_python_without_a_stage(kernel: dict[str, Any]) -> None:
     for function in FUNCTIONS:

@@ -621,6 +621,7 @@ def test_z3fold_does_what_the_oracle_does(sequence: list[tuple[str, Any]], defer
     both_agree(sequence, defers)
 
 
+@pytest.mark.slow
 def test_z3fold_does_what_the_oracle_does_in_a_long_run() -> None:
     """Pages with every kind of history, which short sequences hardly get."""
     for seed in range(12):

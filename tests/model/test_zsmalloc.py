@@ -574,6 +574,7 @@ def test_zsmalloc_does_what_the_oracle_does_at_length(chain: int, sequence: list
     both_agree(chain, sequence)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(actions, min_size=10, max_size=40))
 def test_after_compaction_no_class_wastes_a_zspage_and_no_object_is_lost(sequence: list[tuple[str, Any]]) -> None:

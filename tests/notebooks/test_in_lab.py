@@ -65,6 +65,8 @@ def choose_theme(server: Server, theme: str) -> None:
 def test_a_notebook_that_is_only_opened_shows_everything(
     path: Path, theme: str, browser: Browser, jupyter_lab: Server
 ) -> None:
+    from playwright.sync_api import expect
+
     choose_theme(jupyter_lab, theme)
     watched = Watched(browser, WHOLE)
     page = watched.page
@@ -75,13 +77,9 @@ def test_a_notebook_that_is_only_opened_shows_everything(
     cells.nth(len(notebook.cells) - 1).locator(".jp-RenderedMarkdown").wait_for()
     assert page.locator("body").get_attribute("data-jp-theme-light") == str(theme == "Light").lower()
     for place, cell in enumerate(notebook.cells):
-        images = cells.nth(place).locator(".jp-OutputArea-output img")
-        expected = 0 if folded(cell) else pictures(cell)
-        if expected:
-            images.nth(expected - 1).wait_for()
-        shown = images.evaluate_all(DECODED)
-        assert len(shown) == expected, cell.id
-        assert all(wide > 100 and high > 50 for wide, high in shown), cell.id
+        images = cells.nth(place).locator(".jp-OutputArea-output img").locator("visible=true")
+        expect(images, cell.id).to_have_count(0 if folded(cell) else pictures(cell), timeout=60_000)
+        assert all(wide > 100 and high > 50 for wide, high in images.evaluate_all(DECODED)), cell.id
     said = "\n".join(cells.all_inner_texts())
     assert not ERRORS.search(said), ERRORS.search(said)
     watched.check()

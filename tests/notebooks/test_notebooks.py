@@ -193,6 +193,7 @@ def static(path: Path, template: str) -> str:
     return str(page)
 
 
+@pytest.mark.slow
 @every_notebook
 def test_a_static_copy_is_small_and_whole(path: Path, notebook: Any) -> None:
     page = static(path, "lab")
@@ -202,6 +203,7 @@ def test_a_static_copy_is_small_and_whole(path: Path, notebook: Any) -> None:
     assert "vnd.jupyter.widget" not in page
 
 
+@pytest.mark.slow
 @every_notebook
 def test_a_static_copy_says_what_the_pictures_show(path: Path, notebook: Any) -> None:
     tags = re.findall(r'<img[^>]*src="data:image/png[^>]*>', static(path, "classic"))  # the only template that says it

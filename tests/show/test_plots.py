@@ -67,6 +67,7 @@ def test_a_plot_is_drawn_on_its_own_paper(plot: Callable[[Replayed], Any], stret
     assert all(axes.get_xlabel() or axes.get_ylabel() for axes in figure.axes)
 
 
+@pytest.mark.slow
 def test_the_lrus_plot_says_what_it_shows(stretch: Replayed) -> None:
     alt = plot_lru(stretch).alt
     deepest = max(len(listed) for _, listed in stretch.lru(every=1))
@@ -77,6 +78,7 @@ def test_the_lrus_plot_says_what_it_shows(stretch: Replayed) -> None:
     assert deepest - 12 <= drawn <= deepest, "as deep as it was, give or take what lies between two columns"
 
 
+@pytest.mark.slow
 def test_the_sizes_plot_says_what_it_shows(stretch: Replayed) -> None:
     figure = plot_size(stretch)
     refused = sum(row["operation"] == "store" and row["result"] == -12 for row in stretch.rows)
@@ -86,6 +88,7 @@ def test_the_sizes_plot_says_what_it_shows(stretch: Replayed) -> None:
     assert {"full above 613", "accepts again below 552", f"{refused:,} refused: full"} <= set(labels)
 
 
+@pytest.mark.slow
 def test_an_entry_is_followed_from_the_head_to_the_tail(stretch: Replayed) -> None:
     life = stretch.lives()[40]
     places = places_of(stretch, life, every=50)
@@ -142,18 +145,21 @@ def test_what_cannot_be_plotted(plot: Callable[[Any], Any], wrong: object) -> No
         plot(wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
 def test_a_plot_is_saved(ending: str, stretch: Replayed, tmp_path: Path) -> None:
     path = save(plot_size(stretch), tmp_path / f"size.{ending}")
     assert path.stat().st_size > 5000
 
 
+@pytest.mark.slow
 def test_an_ending_that_is_not_known(stretch: Replayed, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"end it in \.png, \.svg or \.pdf"):
         save(plot_size(stretch), tmp_path / "size.docx")
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_notebook_gets_the_words_too(stretch: Replayed, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[tuple[Any, dict[str, Any]]] = []
     monkeypatch.setattr("IPython.display.display", lambda what, metadata: shown.append((what, metadata)))
@@ -174,6 +180,7 @@ def test_matplotlib_is_not_needed_to_import_the_plots() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_kernel_and_model_lie_on_each_other(tmp_path: Path) -> None:
     figure = plot_agreement("f65-zbud-exact-on")
     assert "their peaks differ by at most 0" in figure.alt
@@ -183,6 +190,7 @@ def test_kernel_and_model_lie_on_each_other(tmp_path: Path) -> None:
         assert max(kernel.get_ydata()) == max(model.get_ydata())
 
 
+@pytest.mark.slow
 def test_a_lie_is_seen_in_the_plot(tmp_path: Path) -> None:
     run = "f65-zbud-exact-on"
     row = [row for row in read(find_run(run)).rows if row.op == "store"][-1]

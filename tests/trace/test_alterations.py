@@ -231,6 +231,7 @@ def source(name: str, recordings: dict[str, Raw]) -> Raw:
     return recordings[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", dict.fromkeys([*SOURCES, *RUNS]))
 def test_unaltered_it_agrees(name: str, recordings: dict[str, Raw], tmp_path: Path) -> None:
     assert not caught(source(name, recordings), tmp_path / "run")
@@ -257,6 +258,7 @@ def test_an_alteration_is_caught(alteration: str, recordings: dict[str, Raw], tm
         ("zsmalloc-reclaim", "shrink", "pagefree"),
     ],
 )
+@pytest.mark.slow
 def test_another_address_of_a_zspage_is_caught(
     run: str, op: str, name: str, recordings: dict[str, Raw], tmp_path: Path
 ) -> None:

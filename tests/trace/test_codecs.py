@@ -17,6 +17,7 @@ def test_the_pages_are_whole() -> None:
     assert {len(page) for page in codec_pages()} == {4096}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("name", CODECS)
 def test_a_page_comes_back_and_a_refused_one_goes_to_disk(name: str, kernel: str) -> None:

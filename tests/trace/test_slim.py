@@ -31,6 +31,7 @@ def rows_of(folder: Path) -> bytes:
     return gzip.decompress((folder / "trace.csv.gz").read_bytes())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", RUNS)
 def test_its_card_says_what_it_is(run: str) -> None:
     folder = find_run(run)
@@ -44,6 +45,7 @@ def test_its_card_says_what_it_is(run: str) -> None:
     assert digests == [hashlib.sha256(data).hexdigest() for data in content]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", RUNS)
 def test_it_is_small_and_the_same_wherever_it_is_made(run: str) -> None:
     trace = (find_run(run) / "trace.csv.gz").read_bytes()

@@ -65,6 +65,7 @@ def changed(lines: list[Line], index: int, name: str, cell: str) -> list[Line]:
     return [*lines[:index], lines[index] | {name: cell}, *lines[index + 1 :]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", QUIET)
 def test_unaltered_it_agrees(run: str, recording: Read, tmp_path: Path) -> None:
     verdict = conform(recording(run).write(tmp_path / "run"))

@@ -7,8 +7,6 @@ frame, to unmap one, to clear one.
 
 from __future__ import annotations
 
-from typing import Any
-
 from .compressors import page_bytes
 from .errors import ENOSPC, DataLost, require
 from .steps import FAULT, Hook, Kernel, Lock, kernel
@@ -195,8 +193,7 @@ class Faults:
         frame = self.swap.cache.get(offset)
         if frame is None or frame.users or frame.lock.holder is not None:
             return False
-        mapped: Any = [other for other in self.frames.values() if other is frame]
-        return not mapped and not (frame.dirty and offset in self.swap.in_use)
+        return frame not in self.frames.values() and not (frame.dirty and offset in self.swap.in_use)
 
     def new_slot(self) -> int | None:
         """The next free slot of the device, going round; None if there is none."""
