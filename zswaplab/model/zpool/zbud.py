@@ -42,9 +42,8 @@ class Zbud(Zpool):
     """The zbud backend.
 
     `unbuddied[f]` lists the pages that hold one object and have f chunks free, bit f of `filled` says whether there
-    are any; while zbud can evict, `lru`
-    lists all pages, the least recently allocated into first. Dicts keep them in order: the last inserted
-    is a list's head. `numbered` has all pages, for pictures and checks.
+    are any; while zbud can evict, `lru` lists all pages, the least recently allocated into first. Dicts keep them in
+    order: the last inserted is a list's head. `numbered` has all pages, for pictures and checks.
     """
 
     name = "zbud"
