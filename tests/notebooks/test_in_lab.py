@@ -76,6 +76,7 @@ def test_a_notebook_that_is_only_opened_shows_everything(
     page.get_by_text("| Idle").wait_for()
     cells.nth(len(notebook.cells) - 1).locator(".jp-RenderedMarkdown").wait_for()
     assert page.locator("body").get_attribute("data-jp-theme-light") == str(theme == "Light").lower()
+    expect(cells).to_have_count(len(notebook.cells))
     for place, cell in enumerate(notebook.cells):
         images = cells.nth(place).locator(".jp-OutputArea-output img").locator("visible=true")
         expect(images, cell.id).to_have_count(0 if folded(cell) else pictures(cell), timeout=60_000)
