@@ -70,7 +70,7 @@ def test_a_notebook_that_is_only_opened_shows_everything(
     choose_theme(jupyter_lab, theme)
     watched = Watched(browser, WHOLE)
     page = watched.page
-    page.goto(jupyter_lab.url(f"lab/tree/{path.name}"))
+    page.goto(jupyter_lab.url(f"lab/workspaces/{path.stem}-{theme}/tree/{path.name}"))  # else what was open comes back
     notebook = nbformat.read(path, as_version=4)
     cells = page.locator(".jp-Notebook .jp-Notebook-cell")
     page.get_by_text("| Idle").wait_for()
@@ -104,7 +104,7 @@ def run(browser: Browser, jupyter_lab: Server) -> Iterator[Watched]:
     choose_theme(jupyter_lab, "Light")
     watched = Watched(browser, WHOLE)
     page = watched.page
-    page.goto(jupyter_lab.url("lab/tree/00-start-here.ipynb"))
+    page.goto(jupyter_lab.url("lab/workspaces/run/tree/00-start-here.ipynb"))
     page.get_by_text("| Idle").wait_for()
     page.get_by_text("Kernel", exact=True).first.click()
     page.get_by_text("Restart Kernel and Run All Cells").click()

@@ -142,6 +142,14 @@ def test_a_folded_output_is_folded_everywhere(notebook: Any) -> None:
 
 
 @every_notebook
+def test_a_folded_output_does_not_give_itself_away(notebook: Any) -> None:
+    """JupyterLab shows its first line beside the dots."""
+    for cell in code(notebook):
+        if cell.metadata.get("collapsed"):
+            assert cell.outputs[0].text.splitlines()[0].endswith((":", "?")), cell.id
+
+
+@every_notebook
 def test_every_picture_has_alt_text(notebook: Any) -> None:
     for cell, output in outputs(notebook):
         for kind in output.get("data", {}):
