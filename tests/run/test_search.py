@@ -100,8 +100,6 @@ def test_every_named_case_comes_out_as_it_is_known(name: str) -> None:
 def test_the_shortest_schedule_replays_to_the_same_failure(name: str) -> None:
     named, failure = case_named(name, CASES), result(name).found[0]
     search = Search(named.case)
-    if failure.kind in ("Leak", "WrongPool", "Starved", "Livelock", "CircularLocking"):
-        return
     with pytest.raises(type(failure.fault)) as raised:
         search.cpus.run(packed(failure.schedule))
         problem = search.cpus.deadlock() or search.aftermath()
