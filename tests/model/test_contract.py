@@ -25,7 +25,7 @@ from zswaplab.model.errors import EAGAIN, EEXIST, EINVAL, ENOMEM, ENOSPC
 from zswaplab.model.steps import run
 from zswaplab.model.swap import Frame
 
-SMALL_DEVICE = 320  # the largest, in pages, for which a slot that is given up is freed at once
+SMALL_DEVICE = 321  # the largest, in pages, for which a slot that is given up is freed at once
 
 ALONE = [page_of(3700, seed) for seed in range(40)]  # so long that none shares a page with another
 

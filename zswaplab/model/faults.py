@@ -101,11 +101,13 @@ class Faults:
         if frame is None or frame.lock.holder is not None:
             return 0
         if page not in self.slots:
+            yield from self.swap.check_cache_active()
             slot = self.new_slot()
             if slot is None:
                 return -ENOSPC
             self.slots[page] = slot
             self.swap.in_use.add(slot)
+            self.swap.free_slots -= 1
             self.swap.add_to_cache(slot, frame)
             frame.dirty = True
         frame.lock.take(self.hook.task)

@@ -218,6 +218,8 @@ class Machine(Faults):
         assert counters.stored_pages == len(entries), f"stored_pages {counters} against {entries}"
         assert counters.same_filled_pages == sum(entry.length == 0 for entry in entries), f"{counters}, {entries}"
         assert self.swap.in_use == set(self.slots.values()), f"{self.swap} against {self.slots}"
+        taken = self.swap.in_use.union(self.swap.cache, self.swap.given)
+        assert self.swap.free_slots == self.swap.slots - 1 - len(taken), f"{self.swap.free_slots} free: {self.swap}"
 
     def __repr__(self) -> str:
         stored = self.zswap.counters.stored_pages

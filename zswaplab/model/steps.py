@@ -56,6 +56,7 @@ class Lock:
 
 
 UNLOCKED = Step("unlocked")  # shared data is read or written with no lock held
+ALLOC = Step("alloc")  # of an entry, for which a thread may sleep
 COMPRESS, DECOMPRESS = Step("compress"), Step("decompress")
 MALLOC, MAP, UNMAP = Step("malloc"), Step("map"), Step("unmap")  # of an object in the backend
 LOOKUP, SWAP_CACHE = Step("lookup"), Step("swap cache")  # the swap cache is asked, has been changed

@@ -14,7 +14,9 @@ from .steps import LOOKUP, READ, SUBMIT, SWAP_CACHE, Hook, Kernel, Lock, Step, k
 if TYPE_CHECKING:
     from .zswap import Zswap
 
-SLOT_CACHE = 64  # slots given up that are freed together, and slots taken from the device at once
+SLOT_CACHE = 64  # slots given up that are freed together
+ACTIVATE = 5 * SLOT_CACHE  # with more slots free than this the slot cache is used (again)
+DEACTIVATE = 2 * SLOT_CACHE  # with fewer it is emptied and rests
 DEVICES = ("ordinary", "synchronous")
 
 
@@ -54,7 +56,8 @@ class Swap:
 
     `slots`: its size in slots of one page; slot 0 is the device's header. `in_use` holds the slots that
     an owner has (a count above 0 in the kernel's swap map), `cache` the swap cache, `bitmap` frontswap's
-    bits, `given` the slots waiting in the slot cache, `leaving` those that zswap is being told of. A
+    bits, `given` the slots waiting in the slot cache, `leaving` those that zswap is being told of; `free_slots`
+    counts the others (`nr_swap_pages`; those that a CPU takes from the device before it needs them count too). A
     synchronous device (like zram or a RAM disk) is one for which a fault reads into a page of its own and
     leaves the swap cache out.
     """
@@ -73,7 +76,8 @@ class Swap:
         self.given: list[int] = []
         self.leaving: set[int] = set()
         self.stranded = 0  # frames that left the swap cache locked, for ever
-        self.cache_slots = slots > 5 * SLOT_CACHE
+        self.free_slots = slots - 1
+        self.slot_cache_active = self.free_slots > ACTIVATE
         self.disk: dict[int, Any] = {}
 
     # -- the swap cache ------------------------------------------------------------------------
@@ -174,13 +178,21 @@ class Swap:
             yield from self.zswap.invalidate_page(self.type, offset)
             self.bitmap.discard(offset)
 
-    # -- giving a slot up ----------------------------------------------------------------------
+    # -- taking a slot, giving it up -----------------------------------------------------------
+
+    def check_cache_active(self) -> Kernel:
+        """Before a new slot is taken: the slot cache is used while many slots are free, emptied once few are."""
+        if not self.slot_cache_active:
+            self.slot_cache_active = self.free_slots > ACTIVATE
+        elif self.free_slots < DEACTIVATE:
+            self.slot_cache_active = False
+            yield from self.flush_slots()
 
     @kernel("free_swap_slot")
     def free_slot(self, offset: int) -> Kernel:
         """An owner gives its slot up: it waits in the slot cache, which is flushed when 64 have gathered."""
         self.in_use.discard(offset)
-        if self.cache_slots:
+        if self.slot_cache_active:
             if len(self.given) == SLOT_CACHE:
                 yield from self.flush_slots()
             self.given.append(offset)
@@ -195,6 +207,7 @@ class Swap:
 
     def leave(self, offset: int) -> Kernel:
         """swap_entry_free: nobody gets the slot again before zswap has forgotten it."""
+        self.free_slots += 1
         self.leaving.add(offset)
         yield from self.frontswap_invalidate_page(offset)
         self.leaving.discard(offset)

@@ -13,7 +13,7 @@ from .errors import EINVAL, ENODEV, ENOMEM, ENOSPC, Bug
 from .freed import poison
 from .pools import Pool
 from .shrink import Shrinker
-from .steps import COMPRESS, MALLOC, MAP, UNLOCKED, UNMAP, Kernel, kernel
+from .steps import ALLOC, COMPRESS, MALLOC, MAP, UNLOCKED, UNMAP, Kernel, kernel
 from .swap import Frame
 from .tree import Tree
 from .zpool import Handle
@@ -71,7 +71,7 @@ class Zswap(Shrinker):
         if self.same_filled_pages_enabled:
             value = same_filled(page)
             if value is not None:
-                yield UNLOCKED
+                yield ALLOC
                 entry.length, entry.value = 0, value
                 self.counters.same_filled_pages += 1
                 return 0

@@ -20,6 +20,7 @@ class SwapLayer:
         self.swap = swap
         self.feed = feed
         self.slots: dict[tuple[int, int], int] = {}  # (mm, page) -> its slot
+        self.owners: dict[int, tuple[int, int]] = {}  # slot -> (mm, page); pages of other programs share one name
         self.present: set[tuple[int, int]] = set()  # pages in RAM
         self.written: tuple[int, int] | None = None  # a page being written to: its slot goes after the fault
 
@@ -34,8 +35,11 @@ class SwapLayer:
         elif row.op == "swapout":
             offset = row.cells["offset"]
             self.slots[page] = offset
+            self.owners[offset] = page
             self.feed("cache", offset)
             self.feed("uncache", offset)
+        elif row.op == "slot_give":  # also of a page that was only read, when swap is more than half full
+            self.gone(row.cells["offset"])
         elif row.op == "swapin":
             self.feed("cache", row.cells["offset"])
         return given
@@ -59,7 +63,15 @@ class SwapLayer:
     def give(self, page: tuple[int, int] | None) -> list[int]:
         if page not in self.slots:
             return []
-        offset = self.slots.pop(page)
-        self.feed("disown", offset)
-        self.feed("uncache", offset)
+        offset = self.slots[page]
+        self.gone(offset)
         return [offset]
+
+    def gone(self, offset: int) -> None:
+        """A slot has no owner any more and is not in the swap cache."""
+        page = self.owners.pop(offset, None)
+        if page is not None:
+            if self.slots.get(page) == offset:
+                del self.slots[page]
+            self.feed("disown", offset)
+            self.feed("uncache", offset)

@@ -3,7 +3,8 @@
 A program is a list of inputs (name, thread, arguments), in order. Most start a kernel function, which
 runs to its end before the next input. "pause" says that its thread is interrupted after so many more
 steps, "finish" that an interrupted one has gone to its end; "cache", "uncache" and "disown" are what the
-program's own faults and page-outs did to the swap cache and to the slots in use.
+program's own faults and page-outs did to the swap cache and to the slots in use, "slot_cache" whether slots
+that are given up wait from now on.
 """
 
 from __future__ import annotations
@@ -110,8 +111,15 @@ PROGRAMS_OWN = Frame()  # what is in a page of the program's in the swap cache d
 
 
 def cache(swap: Swap, offset: int) -> None:
+    if is_new(swap, offset):
+        swap.free_slots -= 1
     swap.in_use.add(offset)
     swap.cache[offset] = PROGRAMS_OWN
+
+
+def is_new(swap: Swap, offset: int) -> bool:
+    """Whether the slot is only now taken from the device."""
+    return offset not in swap.in_use and offset not in swap.cache
 
 
 def uncache(swap: Swap, offset: int) -> None:
@@ -122,4 +130,10 @@ def disown(swap: Swap, offset: int) -> None:
     swap.in_use.discard(offset)
 
 
-OUTSIDE: dict[str, Callable[[Swap, int], None]] = {"cache": cache, "uncache": uncache, "disown": disown}
+def slot_cache(swap: Swap, active: int) -> None:
+    swap.slot_cache_active = bool(active)
+
+
+OUTSIDE: dict[str, Callable[[Swap, int], None]] = {
+    "cache": cache, "uncache": uncache, "disown": disown, "slot_cache": slot_cache,
+}  # fmt: skip

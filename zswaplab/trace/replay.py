@@ -4,7 +4,8 @@ Each thread of the recording drives its own kernel function of the model. The re
 inner points are taken in their order; for each, that thread's function is advanced until it comes to
 the same point, and what it did is compared. Nothing recorded is used to decide anything, but: which
 pages were swapped out and in, their compressed lengths, slots given up, what the program's own faults
-did to the swap cache, and when the worker ran.
+did to the swap cache, and when the worker ran. Which slots the kernel sets aside is not recorded: so when a
+small device is nearly full, it decides too whether slots that are given up still wait.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from typing import Any
 from ..model.compressors import RecordedPage
 from ..model.errors import Fault
 from ..model.steps import CALL, RETURN, Kernel, Step
-from ..model.swap import Frame
+from ..model.swap import ACTIVATE, DEACTIVATE, SLOT_CACHE, Frame
 from .compare import Comparison, Thread
 from .older import SwapLayer
-from .program import OUTSIDE, Input, call
+from .program import OUTSIDE, Input, call, is_new
 from .read import ADDRESSES, Recording, Row
 from .variants import machine_for
 
@@ -37,7 +38,7 @@ POINTS = {
     "full", "accept", "malloc", "malloced", "map", "unmap", "insert", "update", "find", "search", "put", "erase",
     "zfree", "zfreed", "object", "pagefree", "lookup", "looked", "cached", "submitted", *PLACING,
 }  # fmt: skip
-SLEEPS = {"compress", "decompress", "lookup", "submit", "read"}  # steps of the model at which a thread may sleep
+SLEEPS = {"alloc", "compress", "decompress", "lookup", "submit", "read"}  # steps of the model at which a thread may sleep
 PROBES = {"rsca": "lookup", "malloc_out": "malloced"}  # where a probe is not called like its point
 
 
@@ -67,7 +68,10 @@ class Replay(Comparison):
         self.latest, self.position = recording.rows[0], 0  # the event that is being taken
         self.effects = 0
         self.swapoff = False  # it has begun
-        self.set_aside: set[int] = set()  # slots that swapoff took back from the slot cache, never used
+        self.set_aside: set[int] = set()  # slots that the kernel had set aside, and took back unused
+        self.draining = False  # the slot cache is being emptied, because few slots are free
+        self.unsure = False  # it was, or was not: that depends on how many slots are set aside
+        self.freed_at_once = freed_at_once(recording)
         self.vocabulary = vocabulary(recording)
         self.lengths = page_lengths(recording)
         self.preempts = preempts(recording)
@@ -81,10 +85,12 @@ class Replay(Comparison):
 
         `progress` is told now and then how many events are done, of how many.
         """
+        seen = 0
         try:
-            for row in self.rows_done(progress):
-                if stop_at is not None and self.problems and row.seq <= stop_at:
+            for _ in self.rows_done(progress):
+                if stop_at is not None and any(row.seq <= stop_at for row, *_ in self.problems[seen:]):
                     return self
+                seen = len(self.problems)
             self.finish()
         except Fault as fault:
             self.disagree(self.latest, f"the model's kernel faults: {fault}")
@@ -313,6 +319,8 @@ class Replay(Comparison):
 
     def outside(self, name: str, offset: int) -> None:
         """What the program's own faults and page-outs did to the swap cache and the slots in use."""
+        if name == "cache" and is_new(self.machine.swap, offset):
+            self.slot_taken(offset)
         OUTSIDE[name](self.machine.swap, offset)
         self.program.append((name, 0, (offset,)))
 
@@ -363,17 +371,49 @@ class Replay(Comparison):
         offset = row.cells["offset"]
         if not self.older and (offset not in self.machine.swap.in_use or offset in self.machine.swap.cache):
             self.disagree(row, "a slot is given up that nobody has, or that is in the swap cache")
+        if self.unsure and row.line in self.freed_at_once:
+            self.use_slot_cache(False)
         self.feed(thread, row, "free_slot", offset)
+
+    def slot_taken(self, offset: int) -> None:
+        """A new slot: by now the kernel has decided whether to use the slot cache (`check_cache_active`)."""
+        swap = self.machine.swap
+        self.set_aside.discard(offset)
+        self.draining = self.unsure = False
+        if "slot_give" not in self.kinds:
+            return
+        if not swap.slot_cache_active:
+            self.use_slot_cache(swap.free_slots > ACTIVATE)
+        elif swap.free_slots < DEACTIVATE:
+            if swap.given:
+                self.disagree(self.latest, "few slots are free, and those given up still wait", 0, len(swap.given))
+            self.use_slot_cache(False)
+        else:
+            self.unsure = self.few_slots
+
+    def use_slot_cache(self, active: bool) -> None:
+        if active != self.machine.swap.slot_cache_active:
+            self.unsure = False
+            self.outside("slot_cache", int(active))
+
+    @property
+    def few_slots(self) -> bool:
+        """Whether the kernel may find too few slots free to use the slot cache; up to 63 more are set aside."""
+        return self.machine.swap.free_slots - (SLOT_CACHE - 1) < DEACTIVATE
 
     def slot_free(self, thread: Thread, row: Row) -> None:
         """A slot is freed that the model did not free by itself: at swapoff, or no slot_give was recorded."""
         swap, offset = self.machine.swap, row.cells["offset"]
-        if swap.given and swap.given[0] == offset and self.swapoff:
+        if "slot_give" in self.kinds and swap.slot_cache_active and self.few_slots and not self.swapoff:
+            self.draining = True
+            self.use_slot_cache(False)
+        drained = self.swapoff or self.draining
+        if swap.given and swap.given[0] == offset and drained:
             self.feed(thread, row, "flush_slots")
             return
         if "slot_give" not in self.kinds:
             self.classify(row, "not determined", "when slots are given up was not recorded")
-        elif self.swapoff and not (offset in swap.in_use or offset in swap.given or offset in self.set_aside):
+        elif drained and not (offset in swap.in_use or offset in swap.given or offset in self.set_aside):
             self.set_aside.add(offset)
             self.classify(row, "not determined", "a slot set aside, never used")
         else:
@@ -384,6 +424,7 @@ class Replay(Comparison):
         pool = self.machine.zswap.pools[-1]
         if not pool.work_pending:
             self.disagree(row, "the worker runs, but the model has not queued it")
+            self.machine.zswap.pool_get(pool)  # which its end will drop
         self.feed(thread, row, "shrink_worker")
 
     def compaction(self, thread: Thread, row: Row) -> None:
@@ -457,6 +498,19 @@ def vocabulary(recording: Recording) -> set[str]:
         return {name for row in recording.rows for _, name, _ in row.points} & POINTS
     names = {probe.split()[0].partition("/")[2].removeprefix("i_") for probe in probes}
     return {PROBES.get(name, name) for name in names} & POINTS
+
+
+def freed_at_once(recording: Recording) -> set[int]:
+    """Lines of the slots given up that are freed next in their thread, not later with others."""
+    given: dict[int, Row] = {}
+    found = set()
+    for row in recording.rows:
+        before = given.pop(row.tid, None)
+        if before and row.op == "slot_free" and row.cells.get("offset") == before.cells.get("offset"):
+            found.add(before.line)
+        if row.op == "slot_give":
+            given[row.tid] = row
+    return found
 
 
 def preempts(recording: Recording) -> bool:
