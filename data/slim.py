@@ -52,8 +52,9 @@ def slim_settings(settings: dict[str, Any]) -> dict[str, Any]:
     kept |= {name: zswap(settings[name]) for name in COUNTERS}
     kept["counters_start"]["meminfo.SwapTotal"] = settings["counters_start"]["meminfo.SwapTotal"]
     kept["params"] = zswap(settings["params"])
-    for name in ("totalram_pages", "cpus", "kernel"):
-        kept["params"][name] = settings["params"][name]
+    for name in ("totalram_pages", "cpus", "kernel", "preempt"):
+        if name in settings["params"]:
+            kept["params"][name] = settings["params"][name]
     kept["params"]["swap"] = settings["params"]["swap"].partition(" ")[0]
     kept["probes"] = [" ".join(probe.split()[:2]) for probe in settings["probes"]]  # without addresses of fields
     return kept

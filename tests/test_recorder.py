@@ -323,6 +323,26 @@ def test_what_was_lost_or_refused_is_seen(
     assert [what for what, found in checks.items() if not recorder.record.holds(found)] == [check]
 
 
+def test_what_the_kernel_pages_out_by_itself_is_said(
+    recorder: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded(recorder, tmp_path / "made-up", monkeypatch, given_back(), raw_trace())
+    assert "short of memory" not in capsys.readouterr().out
+    trace = raw_trace().replace(b"workload-", b"kswapd0-")
+    recorded(recorder, tmp_path / "made-up", monkeypatch, given_back(), trace)
+    assert "1 page-outs were the kernel's own" in capsys.readouterr().out
+
+
+def test_only_a_writebacks_own_disk_write_counts(recorder: SimpleNamespace) -> None:
+    rows = [
+        {"seq": 1, "parent": None, "op": "writeback", "offset": 7},
+        {"seq": 2, "parent": 1, "op": "diskwrite", "offset": 9},  # reclaimed meanwhile
+        {"seq": 3, "parent": 1, "op": "diskwrite", "offset": 7},
+    ]
+    checks = recorder.record.adds_up(rows, {}, {}, {"zswap.written_back_pages": 1})
+    assert checks["written_by_writebacks vs written_back_pages"] == [1, 1]
+
+
 def test_a_trace_that_breaks_off_is_refused(recorder: SimpleNamespace, tmp_path: Path) -> None:
     (tmp_path / "trace.img").write_bytes(raw_trace().partition(b"#END")[0])
     with pytest.raises(SystemExit, match=r"breaks off.*record a shorter script"):

@@ -130,6 +130,8 @@ def record(kernel: Kernel, content: bytes, options: argparse.Namespace, scratch:
     said = {"store:ok": "stores", "store:no": "refused", "load:ok": "loads", "writeback:ok": "written back"}
     counted = ", ".join(f"{facts['operations'].get(op, 0)} {words}" for op, words in said.items())
     print(f"{options.folder}: {len(rows)} rows; {counted}")
+    if others := sum(row["op"] == "swapout" and row["task"] != "workload" for row in rows):
+        print(f"{others} page-outs were the kernel's own, which was short of memory: give it more with --memory MB")
     checks: dict[str, Any] = facts["checks"]
     return checks
 
@@ -217,14 +219,15 @@ def adds_up(
 ) -> dict[str, list[int]]:
     """What the rows add up to, and what the kernel itself counted; the two must be the same.
 
-    A writeback that finds its entry gone succeeds without writing: so disk writes in writebacks are counted.
+    A writeback that finds its entry gone succeeds without writing: so disk writes in writebacks are counted, of
+    their own slots; short of memory, the kernel may page others out there.
     """
 
     def grew(name: str) -> int:
         return int(end.get(name, 0)) - int(start.get(name, 0))
 
-    writebacks = {row["seq"] for row in rows if row["op"] == "writeback"}
-    written = sum(row["op"] == "diskwrite" and row["parent"] in writebacks for row in rows)
+    writebacks = {(row["seq"], row["offset"]) for row in rows if row["op"] == "writeback"}
+    written = sum(row["op"] == "diskwrite" and (row["parent"], row["offset"]) in writebacks for row in rows)
     stored, loaded = counted.get("store:ok", 0), counted.get("load:ok", 0)
     return {
         "stores_ok vs vmstat.zswpout": [stored, grew("vmstat.zswpout")],

@@ -447,6 +447,27 @@ def test_a_freed_slot_waits_for_sixty_four(kernel: dict[str, Any]) -> None:
     assert sorted(machine.zswap.trees[0].entries) == [65, 66]
 
 
+def test_few_free_slots_empty_the_slot_cache_and_many_fill_it_again() -> None:
+    machine = Checked(swap_pages=SMALL_DEVICE + 80, ram_pages=10_000)  # 400 slots
+    machine.put_out(*range(272), content=page_of(100))
+    machine.free(0)
+    assert machine.swap.given == [1] and machine.swap.free_slots == 128
+    machine.put_out(300, content=page_of(100))
+    assert machine.swap.given == [1] and machine.swap.free_slots == 127
+    machine.put_out(301, content=page_of(100))
+    assert machine.swap.given == [] and machine.results("invalidate_page") == [None]
+    for page in range(1, 194):
+        machine.free(page)
+    assert machine.swap.given == [] and machine.swap.free_slots == 320
+    machine.put_out(302, content=page_of(100))
+    machine.free(194)
+    machine.free(195)
+    assert machine.swap.given == [] and machine.swap.free_slots == 321
+    machine.put_out(303, content=page_of(100))
+    machine.free(196)
+    assert len(machine.swap.given) == 1
+
+
 def test_a_small_device_frees_a_slot_at_once(kernel: dict[str, Any]) -> None:
     machine = Checked(**kernel, swap_pages=SMALL_DEVICE)
     machine.put_out(1, 2)

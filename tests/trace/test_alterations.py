@@ -13,6 +13,8 @@ import pytest
 from tests.trace.altered import QUIET, SHIPPED, Line, Raw, load, shared
 from zswaplab.model.errors import BadInput
 from zswaplab.trace.conform import conform
+from zswaplab.trace.read import read
+from zswaplab.trace.replay import Replay
 
 Alteration = Callable[[list[Line]], list[Line] | None]  # None: there is nothing of the kind in these lines
 
@@ -280,10 +282,31 @@ def test_the_last_counters_are_compared(counter: str, when: str, recordings: dic
 
 def test_a_worker_that_nobody_asked_for_is_named(recordings: dict[str, Raw], tmp_path: Path) -> None:
     raw = recordings["overflow"]
-    worker = where(raw.lines, "worker")[0]
-    lines = [*raw.lines[: where(raw.lines, "store", ret="-12")[0] - 3], raw.lines[worker]]  # before anything is full
+    worker = raw.lines[where(raw.lines, "worker")[0]]
+    lines = [*raw.lines[: where(raw.lines, "store", ret="-12")[0] - 3], worker]  # before anything is full
     verdict = conform(raw.with_lines(lines).write(tmp_path / "run"))
     assert "has not queued it" in verdict.first_problem()
+
+
+def test_a_trial_is_only_cut_short_by_a_problem_that_comes_early(recordings: dict[str, Raw], tmp_path: Path) -> None:
+    raw = recordings["overflow"]
+    worker = where(raw.lines, "worker")[0]
+    inside = next(index for index in where(raw.lines, "lru_shrink") if index > worker)
+    wrong = raw.lines[inside] | {"ret": "-11", "ok": "0"}
+    recording = read(raw.with_lines([*raw.lines[:inside], wrong, *raw.lines[inside + 1 :]]).write(tmp_path / "run"))
+    trial = Replay(recording).run(stop_at=int(raw.lines[worker]["seq"]))
+    assert trial.problems and max(trial.found) > len(raw.lines) - 10
+
+
+def test_workers_that_nobody_asked_for_do_not_take_the_pool_with_them(
+    recordings: dict[str, Raw], tmp_path: Path
+) -> None:
+    raw = recordings["overflow"]
+    worker = raw.lines[where(raw.lines, "worker")[0]]
+    length = int(worker["seq_end"]) - int(worker["seq"])
+    spare = [worker | {"seq": str(100 + k), "seq_end": str(100 + k + length)} for k in (0, length + 1)]
+    verdict = conform(raw.with_lines([*raw.lines[:1], *spare]).write(tmp_path / "run"))  # nothing is stored yet
+    assert verdict.counts["worker"]["disagrees"] == 2
 
 
 # Every column of every kind of row

@@ -17,6 +17,7 @@ Told = tuple[int, str, str | None]  # weight, sentence, kind of event
 # What a step is about to do, where nothing worth a sentence happened before it.
 STEPS = {
     "unlocked": "The CPU looks at data that every CPU shares, with no lock held.",
+    "alloc": "The **entry** has been allocated, for which the thread may have had to wait.",
     "compress": "The page is about to be **compressed**.",
     "malloc": "The backend is about to be asked for **room** for the compressed bytes.",
     "map": "The object in the backend is about to be **mapped**, so that its bytes can be reached.",

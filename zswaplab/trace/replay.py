@@ -38,7 +38,7 @@ POINTS = {
     "full", "accept", "malloc", "malloced", "map", "unmap", "insert", "update", "find", "search", "put", "erase",
     "zfree", "zfreed", "object", "pagefree", "lookup", "looked", "cached", "submitted", *PLACING,
 }  # fmt: skip
-SLEEPS = {"alloc", "compress", "decompress", "lookup", "submit", "read"}  # steps of the model at which a thread may sleep
+SLEEPS = {"alloc", "compress", "decompress", "lookup", "submit", "read"}  # steps at which a thread may sleep
 PROBES = {"rsca": "lookup", "malloc_out": "malloced"}  # where a probe is not called like its point
 
 
