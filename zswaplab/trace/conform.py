@@ -141,7 +141,7 @@ def conform(
 
 def surroundings(rows: list[Row], row: Row) -> list[Row]:
     """The rows of the recording just before and after one."""
-    index = rows.index(row)
+    index = next(index for index, other in enumerate(rows) if other.line == row.line)
     return rows[max(0, index - 5) : index + 4]
 
 

@@ -11,6 +11,7 @@ small device is nearly full, it decides too whether slots that are given up stil
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from heapq import heappop, heappush
 from typing import Any
 
@@ -19,6 +20,7 @@ from ..model.errors import Fault
 from ..model.steps import CALL, RETURN, Kernel, Step
 from ..model.swap import ACTIVATE, DEACTIVATE, SLOT_CACHE, Frame
 from .compare import Comparison, Thread
+from .nested import apart
 from .older import SwapLayer
 from .program import OUTSIDE, Input, call, is_new
 from .read import ADDRESSES, Recording, Row
@@ -57,6 +59,7 @@ class Replay(Comparison):
     def __init__(
         self, recording: Recording, stage: str | None = None, choices: dict[tuple[int, int], int] | None = None
     ) -> None:
+        recording = replace(recording, rows=apart(recording.rows))
         super().__init__(recording, machine_for(recording, stage))
         self.machine.hook.observer = self.observe
         self.stage = stage

@@ -1,0 +1,45 @@
+"""Reclaim in the middle of a writeback: of a machine short of memory.
+
+A writeback needs a free page. Short of memory, the kernel first pages others out, in the same thread. The model has no
+such nesting, and needs none: that is as if another thread ran while this one waits for its page. So here it becomes one.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+
+from .read import Row
+
+
+def apart(rows: list[Row]) -> list[Row]:
+    """The rows, in their order; what a writeback does to other slots than its own has a thread of its own, -tid."""
+    writebacks = {row.seq: row for row in rows if row.op == "writeback" and "offset" in row.cells}
+    nested: set[int] = set()  # by seq
+    written: dict[int, set[int]] = {}  # writeback -> when other pages were written inside it
+    for row in rows:
+        outer = writebacks.get(row.parent) if row.parent is not None else None
+        if row.parent in nested or (outer and row.cells.get("offset") not in (None, outer.cells["offset"])):
+            nested.add(row.seq)
+            if outer and row.op == "diskwrite":
+                written.setdefault(outer.seq, set()).add(row.seq)
+    return [moved(row, row.parent if row.parent in nested else None) if row.seq in nested else
+            without(row, written[row.seq]) if row.seq in written else row for row in rows]  # fmt: skip
+
+
+def moved(row: Row, parent: int | None) -> Row:
+    row = copy(row)
+    row.tid, row.parent = -row.tid, parent
+    return row
+
+
+def without(row: Row, written: set[int]) -> Row:
+    """A writeback without the points at which other pages were submitted to the device."""
+    row = copy(row)
+    kept, others = [], False
+    for word, (position, name, _) in zip(row.inner.split(), row.points, strict=True):
+        if name == "submit":
+            others = position in written
+        if not (others and name in ("submit", "submitted")):
+            kept.append(word)
+    row.inner = " ".join(kept)
+    return row
