@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.trace.altered import Line, Raw, load
 from zswaplab.trace.conform import conform
+from zswaplab.trace.nested import apart
 from zswaplab.trace.program import again
-from zswaplab.trace.read import read
+from zswaplab.trace.read import Row, read
 from zswaplab.trace.replay import Replay
 from zswaplab.trace.variants import machine_for
 
@@ -89,3 +91,43 @@ def test_a_store_may_sleep_while_it_gets_its_entry(small: Raw, tmp_path: Path) -
     small.settings.pop("counters_end"), small.settings.pop("counters_workload_exit")
     verdict = conform(small.with_lines(asleep(small)).write(tmp_path / "run"))
     assert verdict.agrees, verdict.text()
+
+
+# -- pages that are reclaimed in the middle of a writeback
+
+
+def row(line: int, **cells: Any) -> Row:
+    return Row(line, {"tid": 17, **cells}, cells.pop("inner", ""))
+
+
+def test_what_a_writeback_reclaims_is_a_thread_of_its_own() -> None:
+    rows = [
+        row(2, seq=1, seq_end=30, op="worker"),
+        row(3, seq=2, seq_end=29, parent=1, op="shrink"),
+        row(
+            4, seq=3, seq_end=20, parent=2, op="writeback", offset=7,
+            inner="map+1 lookup+2 submit+5 submitted+9=0 looked+10=1 submit+12 submitted+13=1",
+        ),
+        row(5, seq=6, parent=3, op="swapout", offset=9),
+        row(6, seq=7, parent=3, op="store", offset=9, ret=-12, ok=0),
+        row(7, seq=8, parent=3, op="diskwrite", offset=9),
+        row(8, seq=15, parent=3, op="diskwrite", offset=7),
+        row(9, seq=18, parent=3, op="free", offset=7),
+        row(10, seq=31, op="w:end"),
+    ]  # fmt: skip
+    before = [(one.tid, one.parent, one.inner) for one in rows]
+    found = apart(rows)
+    assert [one.tid for one in found] == [17, 17, 17, -17, -17, -17, 17, 17, 17]
+    assert [one.parent for one in found] == [None, 1, 2, None, None, None, 3, 3, None]
+    assert found[2].inner == "map+1 lookup+2 looked+10=1 submit+12 submitted+13=1"
+    assert [(one.tid, one.parent, one.inner) for one in rows] == before, "the recording itself stays"
+
+
+def test_what_is_inside_a_reclaimed_pages_store_goes_with_it() -> None:
+    rows = [
+        row(2, seq=1, seq_end=20, op="writeback", offset=7),
+        row(3, seq=2, parent=1, op="swapout", offset=9),
+        row(4, seq=3, seq_end=9, parent=1, op="store", offset=9, ret=0, ok=1),
+        row(5, seq=5, parent=3, op="free", offset=9),
+    ]
+    assert [(one.tid, one.parent) for one in apart(rows)] == [(17, None), (-17, None), (-17, None), (-17, 3)]

@@ -1,7 +1,7 @@
 """Reclaim in the middle of a writeback: of a machine short of memory.
 
-A writeback needs a free page. Short of memory, the kernel first pages others out, in the same thread. The model has no
-such nesting, and needs none: that is as if another thread ran while this one waits for its page. So here it becomes one.
+A writeback needs a free page. Short of memory, the kernel first pages others out, in the same thread. That is as if
+another thread ran while this one waits for its page; so here it becomes one.
 """
 
 from __future__ import annotations
@@ -22,13 +22,17 @@ def apart(rows: list[Row]) -> list[Row]:
             nested.add(row.seq)
             if outer and row.op == "diskwrite":
                 written.setdefault(outer.seq, set()).add(row.seq)
-    return [moved(row, row.parent if row.parent in nested else None) if row.seq in nested else
-            without(row, written[row.seq]) if row.seq in written else row for row in rows]  # fmt: skip
+    return [
+        moved(row, nested) if row.seq in nested else without(row, written[row.seq]) if row.seq in written else row
+        for row in rows
+    ]
 
 
-def moved(row: Row, parent: int | None) -> Row:
+def moved(row: Row, nested: set[int]) -> Row:
+    """The row in a thread of its own, inside nothing but what is there too."""
     row = copy(row)
-    row.tid, row.parent = -row.tid, parent
+    row.tid = -row.tid
+    row.parent = row.parent if row.parent in nested else None
     return row
 
 
