@@ -89,7 +89,7 @@ def test_every_row_and_every_column_that_is_compared_was_kept(run: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("run", ["p2-zbud-overflow", "f65-zbud-exact-on"])
+@pytest.mark.parametrize("run", ["p2-zbud-overflow", "f65-zbud-exact-on", "61-zbud-lzo-accept110"])
 def test_it_conforms_exactly_as_the_full_one(run: str) -> None:
     ours, full = conform(run), conform(shared(run))
     assert ours.agrees
