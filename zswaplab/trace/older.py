@@ -36,8 +36,7 @@ class SwapLayer:
             offset = row.cells["offset"]
             self.slots[page] = offset
             self.owners[offset] = page
-            self.feed("cache", offset)
-            self.feed("uncache", offset)
+            self.feed("own", offset)
         elif row.op == "slot_give":  # also of a page that was only read, when swap is more than half full
             self.gone(row.cells["offset"])
         elif row.op == "swapin":
@@ -74,4 +73,3 @@ class SwapLayer:
             if self.slots.get(page) == offset:
                 del self.slots[page]
             self.feed("disown", offset)
-            self.feed("uncache", offset)

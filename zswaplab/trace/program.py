@@ -2,8 +2,8 @@
 
 A program is a list of inputs (name, thread, arguments), in order. Most start a kernel function, which
 runs to its end before the next input. "pause" says that its thread is interrupted after so many more
-steps, "finish" that an interrupted one has gone to its end; "cache", "uncache" and "disown" are what the
-program's own faults and page-outs did to the swap cache and to the slots in use, "slot_cache" whether slots
+steps, "finish" that an interrupted one has gone to its end; "cache", "uncache", "own" and "disown" are what
+the program's own faults and page-outs did to the swap cache and to the slots in use, "slot_cache" whether slots
 that are given up wait from now on.
 """
 
@@ -126,8 +126,17 @@ def uncache(swap: Swap, offset: int) -> None:
     swap.cache.pop(offset, None)
 
 
+def own(swap: Swap, offset: int) -> None:
+    """A page has the slot, and is out of the swap cache (again)."""
+    if is_new(swap, offset):
+        swap.free_slots -= 1
+    swap.in_use.add(offset)
+    swap.cache.pop(offset, None)
+
+
 def disown(swap: Swap, offset: int) -> None:
     swap.in_use.discard(offset)
+    swap.cache.pop(offset, None)
 
 
 def slot_cache(swap: Swap, active: int) -> None:
@@ -135,5 +144,5 @@ def slot_cache(swap: Swap, active: int) -> None:
 
 
 OUTSIDE: dict[str, Callable[[Swap, int], None]] = {
-    "cache": cache, "uncache": uncache, "disown": disown, "slot_cache": slot_cache,
+    "cache": cache, "uncache": uncache, "own": own, "disown": disown, "slot_cache": slot_cache,
 }  # fmt: skip

@@ -322,7 +322,7 @@ class Replay(Comparison):
 
     def outside(self, name: str, offset: int) -> None:
         """What the program's own faults and page-outs did to the swap cache and the slots in use."""
-        if name == "cache" and is_new(self.machine.swap, offset):
+        if name in ("cache", "own") and is_new(self.machine.swap, offset):
             self.slot_taken(offset)
         OUTSIDE[name](self.machine.swap, offset)
         self.program.append((name, 0, (offset,)))
