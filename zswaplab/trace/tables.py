@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -174,10 +175,13 @@ def replay(run: str | Path, stage: str | None = None) -> Replayed:
     if watched.problems:
         watched = Watched(recording, stage, replay_in_order(recording, stage).choices).run()
     zswap = watched.machine.zswap
-    return Replayed(
+    replayed = Replayed(
         recording.name, watched.machine.stage.id, "pages" if zswap.pool.evictable else "entries", zswap.limit,
         zswap.accept_threshold, watched.table_rows, watched.changes,
     )  # fmt: skip
+    del recording, watched, zswap
+    gc.collect()  # the recording's rows and the machine refer to each other, and are large
+    return replayed
 
 
 class Watched(Replay):
