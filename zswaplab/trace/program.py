@@ -50,8 +50,15 @@ def compiled(program: list[Input], machine: Machine) -> list[Call]:
         elif thread in open:
             calls.append((open.pop(thread).begin, call(machine, name, arguments, Frame())))
         else:
-            calls.append(call(machine, name, arguments, Frame()))
+            calls.append(unobserved(*call(machine, name, arguments, Frame())))
     return calls[::-1]
+
+
+def unobserved(function: Callable[..., Kernel], arguments: tuple[Any, ...]) -> Call:
+    """The same call of the generator itself, without the look whether somebody observes (`steps.kernel`)."""
+    if hasattr(function, "__wrapped__"):
+        return function.__wrapped__, (function.__self__, *arguments)  # type: ignore[attr-defined]
+    return function, arguments
 
 
 def call(machine: Machine, name: str, arguments: tuple[Any, ...], frame: Frame) -> Call:

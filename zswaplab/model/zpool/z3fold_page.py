@@ -172,7 +172,7 @@ class Unbuddied:
 
     def take(self, chunks: int, cpu: int) -> Z3foldPage | None:
         """Take the page with the smallest hole off this CPU's lists, else off another's if the hole is no larger."""
-        for pages in self.of(cpu)[chunks:CHUNKS]:
+        for pages in filter(None, self.of(cpu)[chunks:CHUNKS]):
             while pages:
                 page = self.pop(pages)
                 if page:
@@ -226,15 +226,15 @@ class PageLru:
         self.pages.pop(page, None)
         self.pages[page] = None
         self.clock = page.age = self.clock + 1
-        self.offer(page)
+        if not page.foreign:
+            self.heap.append((page.age, page.number, page))  # the largest may stand at a heap's end
+            if len(self.heap) > 2 * len(self.pages) + 64:
+                self.heap = [(page.age, page.number, page) for page in self.pages if not page.foreign]
 
     def offer(self, page: Z3foldPage) -> None:
-        """If it has no foreign object, reclaim may take it."""
-        if page.foreign or page not in self.pages:
-            return
-        heappush(self.heap, (page.age, page.number, page))
-        if len(self.heap) > 2 * len(self.pages) + 64:
-            self.heap = [(page.age, page.number, page) for page in self.pages if not page.foreign]
+        """A foreign object of it is gone: without any, reclaim may take it."""
+        if not page.foreign and page in self.pages:
+            heappush(self.heap, (page.age, page.number, page))
 
     def remove(self, page: Z3foldPage) -> None:
         self.pages.pop(page, None)
