@@ -34,7 +34,7 @@ test: .venv/test.stamp chromium
 	$(python) -m pytest $(PYTEST_ARGS)
 
 quick: .venv/test.stamp
-	$(python) -m pytest -m "not slow and not browser" $(PYTEST_ARGS)
+	$(python) -m pytest -m "not slow and not browser" --ignore=tests/notebooks $(PYTEST_ARGS)
 
 lint: .venv/test.stamp
 	$(python) -m ruff check
