@@ -60,6 +60,7 @@ def step_functions(trees: dict[str, ast.Module]) -> set[str]:
 
 STEP_FUNCTIONS = step_functions(TREES)
 
+
 def undriven(file: str, tree: ast.Module, names: set[str]) -> list[str]:
     """The calls of step functions whose steps go nowhere."""
     return [

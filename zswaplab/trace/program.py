@@ -117,20 +117,9 @@ def ignore(event: str, subject: Any, value: Any) -> None:
 PROGRAMS_OWN = Frame()  # what is in a page of the program's in the swap cache does not matter here, only that one is
 
 
-def cache(swap: Swap, offset: int) -> None:
-    if is_new(swap, offset):
-        swap.free_slots -= 1
-    swap.in_use.add(offset)
-    swap.cache[offset] = PROGRAMS_OWN
-
-
 def is_new(swap: Swap, offset: int) -> bool:
     """Whether the slot is only now taken from the device."""
     return offset not in swap.in_use and offset not in swap.cache
-
-
-def uncache(swap: Swap, offset: int) -> None:
-    swap.cache.pop(offset, None)
 
 
 def own(swap: Swap, offset: int) -> None:
@@ -141,9 +130,18 @@ def own(swap: Swap, offset: int) -> None:
     swap.cache.pop(offset, None)
 
 
+def cache(swap: Swap, offset: int) -> None:
+    own(swap, offset)
+    swap.cache[offset] = PROGRAMS_OWN
+
+
+def uncache(swap: Swap, offset: int) -> None:
+    swap.cache.pop(offset, None)
+
+
 def disown(swap: Swap, offset: int) -> None:
     swap.in_use.discard(offset)
-    swap.cache.pop(offset, None)
+    uncache(swap, offset)
 
 
 def slot_cache(swap: Swap, active: int) -> None:
