@@ -68,20 +68,45 @@ CALL, RETURN = Step("call"), Step("return")  # only while observed: a kernel fun
 class Hook:
     """The one place where observers hang; all structures of a machine share it.
 
-    `freed`, if set, has the classes of freed objects, in place of those whose first touch is a fault.
+    `observer` is what the model tells, None where nobody listens: `subscribe` and `unsubscribe` set it. `freed`, if set, has the classes of freed objects, in place of those whose first touch is a fault.
     `list_debug`, if set, is told what the kernel's list debugging finds. `cpu` is the CPU that runs, `task` the
     number of what runs there: the same, but where several tasks share a CPU. `buffers` has what each CPU's
     zsmalloc copies objects to.
     """
 
-    __slots__ = ("observer", "freed", "list_debug", "cpu", "task", "buffers")
+    __slots__ = ("observer", "observers", "freed", "list_debug", "cpu", "task", "buffers")
 
     def __init__(self) -> None:
         self.observer: Observer | None = None
+        self.observers: tuple[Observer, ...] = ()
         self.freed: dict[type, type] | None = None
         self.list_debug: Callable[[str], None] | None = None
         self.cpu = self.task = 0
         self.buffers: dict[int, Any] = {}
+
+    def subscribe(self, observer: Observer) -> None:
+        """From now on `observer` is told of every event, after those who subscribed before."""
+        self.observers = (*self.observers, observer)
+        self.choose()
+
+    def unsubscribe(self, observer: Observer) -> None:
+        """`observer` is told nothing more; nothing happens where it had not subscribed."""
+        self.observers = tuple(other for other in self.observers if other != observer)
+        self.choose()
+
+    def choose(self) -> None:
+        """Whom the model calls: nobody, the only observer itself, or one that calls them all."""
+        self.observer = tell_all(self.observers) if len(self.observers) > 1 else next(iter(self.observers), None)
+
+
+def tell_all(observers: tuple[Observer, ...]) -> Observer:
+    """One observer that tells several."""
+
+    def tell(event: str, subject: Any, value: Any) -> None:
+        for observer in observers:
+            observer(event, subject, value)
+
+    return tell
 
 
 class Hooked(Protocol):

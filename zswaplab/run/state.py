@@ -43,7 +43,7 @@ def is_constant(thing: Any) -> bool:
 def decides(kind: type, field: str) -> bool:
     """Whether a field can decide what happens next: not a name, a count for its own sake, or who watches."""
     if kind is Hook:
-        return field not in ("observer", "freed", "list_debug", "cpu", "task")
+        return field not in ("observer", "observers", "freed", "list_debug", "cpu", "task")
     if issubclass(kind, Lock):
         return field == "holder"
     return not (kind is Counters and field in STATISTICS)
