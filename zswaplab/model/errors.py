@@ -41,7 +41,11 @@ class Uninitialised(Fault):
 
 
 class DataLost(Fault):
-    """A page was read back with other bytes than were written to it."""
+    """A page was read back with other bytes than were written to it: `page` is its number, `got` what was read."""
+
+    def __init__(self, page: int, got: bytes) -> None:
+        self.page, self.got = page, got
+        super().__init__(f"page {page} was read back with other bytes than were written to it")
 
 
 def choose(parameter: str, value: object, allowed: object) -> None:

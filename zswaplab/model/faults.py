@@ -53,7 +53,7 @@ class Faults:
         if self.hook.observer:
             self.hook.observer("read", page, data)
         if data != self.written.get(page, ZEROS):
-            raise DataLost(f"page {page} was read back with other bytes than were written to it")
+            raise DataLost(page, data)
         return data
 
     def swap_in(self, page: int, write: bool) -> Kernel:
