@@ -13,7 +13,7 @@ from ..model.entry import Entry
 from ..model.errors import ENOSPC, BadInput, Fault
 from ..model.freed import is_entry, is_freed
 from ..model.machine import Machine
-from ..model.stages import resolved
+from ..model.source import resolved
 from ..model.steps import CALL, FAULT, RETURN, Kernel, Step
 from ..model.zpool import ZPOOLS
 from .cpus import NAMES, Cpus, packed, unpacked
