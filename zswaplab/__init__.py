@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zswaplab.model.machine import Machine
-    from zswaplab.model.stages import STAGES, diff, source
+    from zswaplab.model.source import diff, source
+    from zswaplab.model.stages import STAGES
     from zswaplab.run.history import record
     from zswaplab.run.search import explore
     from zswaplab.show.lab import lab
@@ -23,8 +24,8 @@ __all__ = ["STAGES", "Machine", "conform", "diff", "explore", "lab", "play", "re
 _HOMES = {
     "Machine": "zswaplab.model.machine",
     "STAGES": "zswaplab.model.stages",
-    "source": "zswaplab.model.stages",
-    "diff": "zswaplab.model.stages",
+    "source": "zswaplab.model.source",
+    "diff": "zswaplab.model.source",
     "record": "zswaplab.run.history",
     "explore": "zswaplab.run.search",
     "runs": "zswaplab.trace.tables",

@@ -7,7 +7,8 @@ import pytest
 
 from zswaplab.model.errors import BadInput
 from zswaplab.model.machine import Machine
-from zswaplab.model.stages import EXCLUSIVE_LOADS, LOAD_ENDS, STAGES, diff, make_stage, source
+from zswaplab.model.source import diff, source
+from zswaplab.model.stages import EXCLUSIVE_LOADS, LOAD_ENDS, STAGES, make_stage
 from zswaplab.model.steps import run
 
 
@@ -57,6 +58,13 @@ REFUSED: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "worker of a page": (driven("worker 3"), ["'worker 3'", "'worker'"]),
     "function": (lambda: source("lode"), ["function='lode'", "choose one of", "load"]),
     "private function": (lambda: source("__init__"), ["function='__init__'", "choose one of"]),
+    "function 3": (lambda: source(3), ["function=3", "choose one of", "load"]),
+    "function None": (lambda: source(None), ["function=None", "choose one of"]),
+    "diff of 3": (lambda: diff(3, "1", "2"), ["function=3", "choose one of"]),
+    "diff's stages": (lambda: diff("load", 1, 2), ["stage=1", *STAGES]),
+    "source's stage None": (lambda: source("load", None), ["stage=None", *STAGES]),
+    "source's form": (lambda: source("load", "1", True), ["exclusive_loads=True", *EXCLUSIVE_LOADS]),
+    "source's order": (lambda: source("load", load_end=[]), ["load_end=[]", *LOAD_ENDS]),
     "source's stage": (lambda: source("load", "2a"), ["stage='2a'", *STAGES]),
     "diff's stage": (lambda: diff("load", "1", "2a"), ["stage='2a'", *STAGES]),
     "make_stage": (lambda: make_stage("base", "v9"), ["exclusive_loads='v9'", *EXCLUSIVE_LOADS]),

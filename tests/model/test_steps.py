@@ -2,8 +2,11 @@
 
 import ast
 import inspect
+import os
 import random
 import re
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,13 +17,12 @@ import pytest
 import zswaplab.model
 from tests.model.kit import SAME_FILLED, cases, kernels, name, page_of
 from zswaplab.model.entry import Entry
-from zswaplab.model.errors import Fault
+from zswaplab.model.errors import BadInput, Fault
 from zswaplab.model.machine import Machine
-from zswaplab.model.stages import diff, kernel_function, kernel_functions, make_stage, resolved, source
+from zswaplab.model.source import OWNERS, diff, kernel_function, kernel_functions, resolved, source
+from zswaplab.model.stages import make_stage
 from zswaplab.model.steps import Kernel, run
 from zswaplab.model.steps import kernel as MARK
-from zswaplab.model.swap import Swap
-from zswaplab.model.zpool import ZPOOLS
 from zswaplab.model.zswap import Zswap
 from zswaplab.run.rules import nodes
 
@@ -242,7 +244,6 @@ def test_a_foreign_import_is_found(line: str) -> None:
 
 # -- source as of a stage ----------------------------------------------------------------------------
 
-OWNERS = (Zswap, Swap, *ZPOOLS.values())
 FUNCTIONS = sorted(
     {
         function
@@ -331,6 +332,60 @@ def test_the_lines_of_a_source_are_numbered_as_in_the_file() -> None:
 
 def test_comments_stay_in_a_source() -> None:
     assert "# from here others may free the entry" in source("reclaim_entry", "1")
+
+
+def test_page_faults_and_the_swap_layer_have_a_source_too() -> None:
+    assert source("swap_in").startswith("def swap_in(self, page, write):")
+    assert source("frontswap_load").startswith("def frontswap_load(self, offset, frame):")
+
+
+EDITED_TWICE = """
+import os, pathlib
+from IPython.core.interactiveshell import InteractiveShell
+
+shell = InteractiveShell.instance()
+shell.run_line_magic("load_ext", "autoreload")
+shell.run_line_magic("autoreload", "2")
+shell.run_cell("from zswaplab import source; len(source('load'))")
+file, line = pathlib.Path("zswaplab/model/zswap.py"), "        tree = self.trees[type]\\n"
+before = file.read_text()
+for number in (1, 2):
+    file.write_text(before.replace(line, f"        {number}\\n" * 3 * number + line))
+    os.utime(file, (2_000_000_000 + number, 2_000_000_000 + number))
+    for name in ("load", "load_end"):
+        shell.user_ns["name"] = name
+        shell.run_cell('''
+try:
+    print(source(name).splitlines()[2])
+except BaseException as problem:
+    print(type(problem).__name__, problem)
+''')
+"""
+
+
+def test_a_source_that_has_been_edited_is_shown_as_it_is_or_not_at_all(tmp_path: Path) -> None:
+    """Autoreload takes the first edit as a whole and patches the functions from the second on."""
+    shutil.copytree(MODEL.parent, tmp_path / "zswaplab", ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "IPYTHONDIR": str(tmp_path)}
+    script = [sys.executable, "-c", EDITED_TWICE]
+    ran = subprocess.run(script, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    _, *told = ran.stdout.splitlines()
+    assert told[:2] == ["    1", "    if self.exclusive_loads:"]
+    assert [line.split(": ")[0] for line in told[2:] if line] == ["BadInput load", "BadInput load_end"]
+    assert all("restart the kernel" in line for line in told[2:] if line)
+
+
+def test_a_function_that_is_no_longer_where_it_was_loaded_from_is_not_shown() -> None:
+    def moved(self: Any) -> None:
+        pass
+
+    first = moved.__code__.co_firstlineno
+    assert resolved(moved, make_stage("base"))[0] == (first, "def moved(self):")
+    for elsewhere in (first - 2, first + 1, 10**6):
+        moved.__code__ = moved.__code__.replace(co_firstlineno=elsewhere)
+        with pytest.raises(BadInput, match=r"moved: its source cannot be shown.*restart the kernel"):
+            resolved(moved, make_stage("base"))
 
 
 def test_a_diff_shows_what_a_patch_changed() -> None:

@@ -85,9 +85,9 @@ def test_list_debugging_finds_the_poison_once_a_load() -> None:
 def test_a_report_has_the_kernels_shape() -> None:
     report = loads("uaf-x1p2-zbud", multi_shot=True)[1].reports[0].text
     for part in (
-        "BUG: KASAN: slab-use-after-free in zswap_frontswap_load", "Read of size 4", "move_to_head, zswap.py:",
+        "BUG: KASAN: slab-use-after-free in zswap_frontswap_load", "Read of size 4", "move_to_head, life.py:",
         "Allocated by the machine:", "zswap_frontswap_store (store, zswap.py:", "Freed by the machine:",
-        "zswap_free_entry (free_entry, zswap.py:", "zswap_entry_put", "located 36 bytes inside of freed 80-byte region",
+        "zswap_free_entry (free_entry, life.py:", "zswap_entry_put", "located 36 bytes inside of freed 80-byte region",
     ):  # fmt: skip
         assert part in report
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .entry import Entry
 from .errors import EAGAIN, EINVAL, ENOMEM, Uninitialised
-from .limits import Limits
+from .life import Life
 from .pools import Pool
 from .steps import DECOMPRESS, MAP, SUBMIT, UNLOCKED, UNMAP, Kernel, kernel
 from .tree import Tree
 from .zpool import Handle, Mapped
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MAX_RECLAIM_RETRIES = 16  # failures after which one run of the worker gives up
 
@@ -26,14 +21,10 @@ def read_header(mapped: Mapped) -> tuple[int, int]:
     return slot
 
 
-class Shrinker(Limits):
-    """The half of `Zswap` that makes room; the other half is in zswap.py."""
+class Shrinker(Life):
+    """The half of `Zswap` that makes room; store and load are in zswap.py."""
 
     max_reclaim_retries = MAX_RECLAIM_RETRIES
-
-    if TYPE_CHECKING:  # what it uses of that other half
-        entry_put: Callable[[Tree, Entry], Kernel]
-        invalidate_entry: Callable[[Tree, Entry], Kernel]
 
     @kernel("shrink_worker")
     def shrink_worker(self, pool: Pool) -> Kernel:
@@ -218,17 +209,3 @@ class Shrinker(Limits):
         yield UNLOCKED
         self.counters.written_back_pages += 1
         return 0
-
-    def decompress_object(self, pool: Pool, handle: Handle) -> Kernel:
-        """The page of an object. While zsmalloc has it mapped nobody may sleep: then its bytes are copied first."""
-        yield MAP
-        data = pool.zpool.map_handle(handle).data
-        if not pool.zpool.sleep_mapped:
-            yield UNMAP
-            pool.zpool.unmap_handle(handle)
-        yield DECOMPRESS
-        page = pool.compressor.decompress(data)
-        if pool.zpool.sleep_mapped:
-            yield UNMAP
-            pool.zpool.unmap_handle(handle)
-        return page

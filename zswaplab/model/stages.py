@@ -1,16 +1,11 @@
-"""`Stage`: each state of the kernel as data, the table of stages, and the model's source as of a stage."""
+"""`Stage`: each state of the kernel as data, and the table of stages."""
 
 from __future__ import annotations
 
-import ast
-import difflib
-import inspect
-import textwrap
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .errors import BadInput, choose
+from .errors import choose
 
 EXCLUSIVE_LOADS = ("off", "v1", "v2", "fixed")
 LOAD_ENDS = (
@@ -158,90 +153,3 @@ def load_end_of(stage: Stage, exclusive_loads: str) -> str:
 def existed(stage: Stage) -> bool:
     """Whether some kernel had this stage with this form of exclusive loads."""
     return stage.exclusive_loads in FORMS.get(stage.id.split("-")[0], ("off", "v2"))
-
-
-# -- the model's own source, as of a stage -----------------------------------------------------------
-
-
-def source(function: str, stage: str = "v6.5", exclusive_loads: str = "off", load_end: str | None = None) -> str:
-    """The model's kernel function `function` as that stage has it, every test of the stage decided.
-
-    Raises BadInput for an unknown function or stage.
-    """
-    rows = resolved(kernel_function(function), make_stage(stage, exclusive_loads, load_end))
-    return "\n".join(text for _, text in rows)
-
-
-def diff(function: str, before: str, after: str) -> str:
-    """What a kernel function's source gains and loses between two stages, as a unified diff."""
-    old, new = source(function, before).splitlines(), source(function, after).splitlines()
-    return "\n".join(difflib.unified_diff(old, new, f"{function} at {before}", f"{function} at {after}", lineterm=""))
-
-
-def kernel_function(name: str) -> Callable[..., Any]:
-    """The model's function of that name, from Zswap, Swap or a backend."""
-    from .swap import Swap
-    from .zpool import ZPOOLS
-    from .zswap import Zswap
-
-    for owner in (Zswap, Swap, *ZPOOLS.values()):
-        function = getattr(owner, name, None)
-        if callable(function) and not name.startswith("_"):
-            plain: Callable[..., Any] = inspect.unwrap(function)
-            return plain
-    known = sorted(name for name, value in inspect.getmembers(Zswap, inspect.isfunction) if name[0] != "_")
-    raise BadInput(f"function={name!r} is not one of the model's; choose one of {', '.join(known)}")
-
-
-def resolved(function: Callable[..., Any], stage: Stage) -> list[tuple[int, str]]:
-    """(line number in its file, text) of the lines that remain of `function` once `stage` is known.
-
-    What serves the model's machinery (annotations, the observer, fetching the stage) is left out.
-    """
-    lines, first = inspect.getsourcelines(function)
-    text = textwrap.dedent("".join(lines))
-    definition = ast.parse(text).body[0]
-    assert isinstance(definition, ast.FunctionDef)
-    rows = text.splitlines()
-    shift = dict.fromkeys(range(definition.body[0].lineno, len(rows) + 1), 0)
-    for node in ast.walk(definition):
-        if isinstance(node, ast.If):
-            decide(node, stage, rows, shift)
-    for argument in definition.args.args:
-        argument.annotation = None
-    result = [(first + definition.lineno - 1, f"def {definition.name}({ast.unparse(definition.args)}):")]
-    for number, left in shift.items():
-        row = rows[number - 1].split("  # type: ignore")[0]
-        if row.strip() != "stage = self.stage":
-            result.append((first + number - 1, row[left:] if row.strip() else ""))
-    return result
-
-
-def decide(node: ast.If, stage: Stage, rows: list[str], shift: dict[int, int]) -> None:
-    """If the test is about the stage (or the observer, never there), keep only the branch that is taken."""
-    test = ast.unparse(node.test)
-    about_stage = test.removeprefix("not ").startswith("stage.")
-    if node.lineno not in shift or not (about_stage or test == "self.hook.observer"):
-        return
-    taken = about_stage and bool(eval(test, {"stage": stage}))
-    body_end = node.body[-1].end_lineno or 0
-    end = node.end_lineno or 0
-    branches = [(range(node.lineno + 1, body_end + 1), taken)]
-    if node.orelse:
-        before_else = next(n for n in range(body_end + 1, end) if rows[n - 1].strip() == "else:")
-        branches.append((range(before_else + 1, end + 1), not taken))
-        shift.pop(before_else, None)
-    shift.pop(node.lineno)
-    for branch, kept in branches:
-        for number in branch:
-            if not kept:
-                shift.pop(number, None)
-            elif number in shift:
-                shift[number] += 4
-
-
-def kernel_functions(owner: type) -> Iterator[tuple[str, str]]:
-    """(the model's name, the kernel's name) of every kernel function of a class."""
-    for name, function in inspect.getmembers(owner, inspect.isfunction):
-        if hasattr(function, "kernel"):
-            yield name, function.kernel

@@ -1,4 +1,4 @@
-"""`Zswap`: what happens to a page: store, load, invalidate, and the end of an entry.
+"""`Zswap`: what happens to a page: store, load, invalidate.
 
 Models mm/zswap.c at each stage of *mm: zswap: move writeback LRU from zpool to zswap*; which code a
 stage has is decided by its switches (`stages.Stage`). Read a kernel function's `yield` as: here
@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from .compressors import RecordedPage, fill, same_filled
 from .entry import Entry
-from .errors import EINVAL, ENODEV, ENOMEM, ENOSPC, Bug
+from .errors import EINVAL, ENODEV, ENOMEM, ENOSPC
 from .freed import poison
-from .pools import Pool
 from .shrink import Shrinker
 from .steps import ALLOC, COMPRESS, MALLOC, MAP, UNLOCKED, UNMAP, Kernel, kernel
 from .swap import Frame
 from .tree import Tree
-from .zpool import Handle
 
 
 class Zswap(Shrinker):
-    """One zswap: what happens to a page. Parameters and counters are in limits.py, the worker in shrink.py."""
+    """One zswap: what happens to a page.
+
+    Parameters and counters are in limits.py, the life of an entry in life.py, the worker in shrink.py.
+    """
 
     @kernel("zswap_frontswap_store")
     def store(self, type: int, offset: int, page: bytes | RecordedPage) -> Kernel:
@@ -164,23 +165,6 @@ class Zswap(Shrinker):
                 yield from self.move_to_head(entry)
             yield from self.entry_put(tree, entry)
 
-    def move_to_head(self, entry: Entry) -> Kernel:
-        """A loaded entry becomes the newest of its pool's LRU, if it is on one."""
-        stage = self.stage
-        if stage.entry_lru:
-            if self.on_lru(entry):
-                yield entry.pool.lru_lock.acquire
-                entry.pool.lru.move(entry)
-                yield entry.pool.lru_lock.release
-
-    def on_lru(self, entry: Entry) -> bool:
-        """Whether zswap itself lists the entry: not if it is same-filled, nor if its backend evicts."""
-        stage = self.stage
-        if stage.asks_evictable:
-            return entry.length > 0 and not entry.pool.evictable
-        else:
-            return entry.length > 0
-
     @kernel("zswap_frontswap_invalidate_page")
     def invalidate_page(self, type: int, offset: int) -> Kernel:
         """The swap slot was given up: forget its entry, if there is one."""
@@ -204,56 +188,6 @@ class Zswap(Shrinker):
         yield tree.lock.release
         del self.trees[type]
         poison(tree, self.hook)
-
-    def invalidate_entry(self, tree: Tree, entry: Entry) -> Kernel:
-        """Take an entry off the tree and drop the tree's reference (`zswap_invalidate_entry`)."""
-        stage = self.stage
-        erased = tree.erase(entry)
-        if stage.invalidate_once:
-            if erased:
-                yield from self.entry_put(tree, entry)
-        else:
-            yield from self.entry_put(tree, entry)
-
-    def entry_put(self, tree: Tree, entry: Entry) -> Kernel:
-        """Drop a reference, under the tree lock; the last one frees the entry (`zswap_entry_put`)."""
-        refcount = entry.refcount - 1
-        if self.hook.observer:
-            self.hook.observer("put", entry, refcount + 1)
-        entry.refcount = refcount
-        if refcount < 0:
-            raise Bug(f"kernel BUG: refcount {refcount} of {entry!r}: its last reference was dropped twice")
-        if refcount == 0:
-            tree.erase(entry)
-            yield from self.free_entry(entry)
-
-    def free_entry(self, entry: Entry) -> Kernel:
-        """Give back an entry and what it holds in the backend (`zswap_free_entry`)."""
-        stage = self.stage
-        if self.hook.observer:
-            self.hook.observer("free", entry, (entry.length, entry.handle or entry.value))
-        if entry.length == 0:
-            self.counters.same_filled_pages -= 1
-        else:
-            pool = entry.pool
-            if stage.entry_lru:
-                if self.on_lru(entry):
-                    yield pool.lru_lock.acquire
-                    pool.lru.delete(entry)
-                    yield pool.lru_lock.release
-            if self.hook.observer:
-                self.hook.observer("zfree", entry, pool.zpool.pages)
-            self.free_object(pool, entry.handle)
-            if self.hook.observer:
-                self.hook.observer("zfreed", entry, pool.zpool.pages)
-            self.pool_put(pool)
-        poison(entry, self.hook)
-        self.counters.stored_pages -= 1
-        self.update_total_size()
-
-    def free_object(self, pool: Pool, handle: Handle) -> None:
-        """zpool_free."""
-        pool.zpool.free(handle)
 
     def kick_worker(self) -> Kernel:
         """Queue the shrink worker for the oldest pool; whoever asked is refused with -ENOMEM.

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..model.errors import BadInput, choose
 from ..model.machine import Machine
-from ..model.stages import source
+from ..model.source import source
 from ..model.steps import kernel
 from ..model.swap import Swap
 from ..model.zpool import ZPOOLS

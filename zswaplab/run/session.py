@@ -19,7 +19,8 @@ from ..model.entry import Entry
 from ..model.errors import ENOSPC, BadInput, Fault, UseAfterFree
 from ..model.freed import ALIVE, is_entry
 from ..model.machine import Machine
-from ..model.stages import Stage, resolved
+from ..model.source import resolved
+from ..model.stages import Stage
 from ..model.steps import FAULT, Kernel, Step, run
 from ..model.swap import Swap
 from ..model.zpool import ZPOOLS
