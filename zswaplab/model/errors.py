@@ -8,6 +8,10 @@ EAGAIN, ENOMEM, EEXIST, ENODEV, EINVAL, ENOSPC = 11, 12, 17, 19, 22, 28
 class BadInput(ValueError):
     """An argument that cannot be: the message names the value, the rule and the remedy."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback: in a notebook, the message alone."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class Fault(Exception):
     """Something at which a real kernel would crash, or at which KASAN or list debugging would report."""
