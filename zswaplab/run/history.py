@@ -14,7 +14,7 @@ from .sanitizers import Report, Sanitizers
 from .say import sentence
 from .scene import Change, Scene
 from .session import Moment, Session
-from .setup import Setup
+from .setup import SWAP_PAGES, Setup
 
 SMALLEST = 256  # changes; so many lie at least between two scenes that are kept whole
 
@@ -116,7 +116,7 @@ class History:
     @property
     def pools(self) -> list[dict[str, Any]]:
         """Every pool there was: its backend, whether that evicts, what its LRU lists, how its pages are divided."""
-        return self.session.watching.described_pools()
+        return self.session.watching.described_pools
 
     @property
     def cpus(self) -> int:
@@ -270,4 +270,10 @@ def record(
     setup = Setup.of(machine, **more)
     history = History(Session(setup or Setup(**more), machine), title)
     history.setup = setup
-    return history.run()
+    try:
+        return history.run()
+    except BadInput as problem:
+        if schedule is None or machine.swap.slots == SWAP_PAGES:
+            raise
+        hint = f"a schedule holds in the setting in which it was found, and explore's device has {SWAP_PAGES} pages"
+        raise BadInput(f"{problem}; {hint}: Machine(..., swap_pages={SWAP_PAGES})") from None

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 from ..model.compressors import Compressor
 from ..model.errors import BadInput, choose, require
 from ..model.freed import poison
+from ..model.limits import PARAMETERS
 from ..model.machine import Machine
 from ..model.pools import Pool
 from ..model.zpool import Handle
@@ -24,6 +25,7 @@ from .rules import Function, named, replaced
 from .workloads import lines_of
 
 VERSION = 1
+SWAP_PAGES = 64  # of the device in a case of a search: so few that a slot given up is freed at once
 KERNEL_GIVES_UP = 16  # failed tries of the shrink worker (MAX_RECLAIM_RETRIES)
 OF_MACHINE = (
     "stage", "zpool", "exclusive_loads", "evictable", "load_end", "device", "compressor", "ram_pages", "swap_pages",
@@ -81,8 +83,8 @@ class Setup:
             put(self, "cpus", tuple("; ".join(task) for task in tasks_of(self.cpus)))
         else:
             put(self, "cpus", ())
-        put(self, "functions", tuple(dict(self.functions).items()))
-        put(self, "changes", tuple((step, name, value) for step, name, value in self.changes))
+        put(self, "functions", pairs_of(self.functions))
+        put(self, "changes", triples_of(self.changes))
         self.check()
 
     def check(self) -> None:
@@ -99,9 +101,20 @@ class Setup:
             if not self.cpus:
                 raise BadInput(f"seed={self.seed!r} chooses among CPUs: give cpus=['read 3', 'free 3'] with it")
             require("seed", self.seed, 0, 2**63, "a seed")
-        for step, _, _ in self.changes:
-            require("changes", step, 0, 2**40, "steps")
-        self.machine()
+        machine = self.machine()
+        for text in [*self.lines(), *(text for task in tasks_of(self.cpus or ["worker"]) for text in task)]:
+            machine.parse(text)
+
+    def __repr__(self) -> str:
+        """What differs from the defaults, as it can be typed again."""
+        found = []
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value != field.default:
+                if isinstance(value, tuple):
+                    value = dict(value) if field.name == "functions" else list(value)
+                found.append(f"{field.name}={value!r}")
+        return f"Setup({', '.join(found)})"
 
     # -- what is made from it ------------------------------------------------------------------
 
@@ -201,6 +214,34 @@ class Setup:
         elif workload is not None:
             raise BadInput(f"workload={workload!r} is not needed: the text names its own, {meant or 'none'}")
         return cls.from_json(data)
+
+
+# -- fields that are more than a word or a number ---------------------------------------------------------
+
+
+def pairs_of(functions: Any) -> tuple[tuple[str, str | Function], ...]:
+    """Names of the model's functions and what takes their place. Raises BadInput for anything else."""
+    try:
+        found = tuple(dict(functions).items())
+    except (TypeError, ValueError):
+        raise BadInput(f"functions={functions!r} cannot be: give {{'load_end': my_function}}") from None
+    for name, function in found:
+        if not isinstance(function, str) and not callable(function):
+            raise BadInput(f"functions={{{name!r}: {function!r}}} cannot be: give a function, or the name of one")
+    return found
+
+
+def triples_of(changes: Any) -> tuple[Parameter, ...]:
+    """Parameters that are set while it runs. Raises BadInput for what is no (step, name, value)."""
+    found = []
+    for change in changes if isinstance(changes, Sequence) else [changes]:
+        if isinstance(change, str) or not isinstance(change, Sequence) or len(change) != 3:
+            raise BadInput(f"changes={changes!r} cannot be: give (step, name, value), like (120, 'enabled', False)")
+        step, name, value = change
+        require("changes", step, 0, 2**40, "steps")
+        choose("parameter", name, PARAMETERS)
+        found.append((step, name, value))
+    return tuple(found)
 
 
 # -- a field as a text, and back ------------------------------------------------------------------------
