@@ -282,7 +282,7 @@ class Watch:
             self.changes.append(["out", what])
 
     def _evicts(self, pool: int) -> bool:
-        return self.described_pools[pool]["lru_of"] == "pages"
+        return bool(self.described_pools[pool]["evictable"])
 
     # -- a page of a backend -----------------------------------------------------------------------------
 
