@@ -57,8 +57,7 @@ class Machine(Faults):
             accept_threshold_percent=accept_threshold_percent,
         )  # fmt: skip
         self.zswap.pools.append(make_pool(self.stage, zpool, compressor, self.hook, evictable))
-        self.swap = Swap(0, swap_pages, device, self.hook)
-        self.swap.zswap = self.zswap
+        self.swap = Swap(0, swap_pages, device, self.hook, self.zswap)
         self.zswap.swaps[0] = self.swap
         self.zswap.trees[0] = Tree(0, self.hook)
         self.was_set = False
