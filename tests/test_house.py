@@ -273,6 +273,17 @@ def test_the_model_needs_only_the_standard_library() -> None:
         assert imported <= sys.stdlib_module_names | {"zswaplab"}, file
 
 
+def test_no_verdict_of_the_model_can_be_left_out() -> None:
+    """An `assert` is, under `python -O`."""
+    asserts = [
+        f"{module}:{node.lineno}"
+        for module, file in MODEL
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Assert)
+    ]
+    assert asserts == []
+
+
 def test_the_model_is_small() -> None:
     lines = {str(file.relative_to(REPOSITORY)): len(file.read_text().splitlines()) for _, file in MODEL}
     assert {file: count for file, count in lines.items() if count >= 300} == {}
