@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,80 @@ def test_an_import_the_right_way_is_let_through(module: str, line: str) -> None:
     assert not _misplaced(line, module)
 
 
+# Inside a room
+
+SOURCES = {name: file.read_text() for name, file in _modules()}
+
+
+def _round(sources: dict[str, str]) -> list[str]:
+    """Files of one room that import each other in a ring, lazily too; none if its arrows run one way.
+
+    Inside the model what is imported for types alone does not count: an entry, its pool and its list name each other.
+    """
+    arrows: TopologicalSorter[str] = TopologicalSorter()
+    for module, source in sources.items():
+        for name in _imported(_that_runs(source, module), module, _is_package(module)):
+            if other := _module_of(name, sources):
+                arrows.add(module, other)
+    try:
+        arrows.prepare()
+    except CycleError as ring:
+        return list(ring.args[1])
+    return []
+
+
+def _that_runs(source: str, module: str) -> str:
+    tree = ast.parse(source)
+    if _room(module) == "model":
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+                node.body = [ast.Pass()]
+    return ast.unparse(tree)
+
+
+def _is_package(module: str) -> bool:
+    return any(other.startswith(f"{module}.") for other in SOURCES)
+
+
+def _module_of(name: str, sources: dict[str, str]) -> str | None:
+    """The file of the room from which a name is imported, None if that is elsewhere."""
+    name = _home(name)
+    return next((found for found in (name, name.rpartition(".")[0]) if found in sources), None)
+
+
+def _files_of(room: str) -> dict[str, str]:
+    return {module: source for module, source in SOURCES.items() if module.startswith(f"zswaplab.{room}")}
+
+
+@pytest.mark.parametrize("room", ["model"])
+def test_the_arrows_inside_a_room_run_one_way(room: str) -> None:
+    assert _round(_files_of(room)) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("zswaplab.model.swap", "from .zswap import Zswap"),
+        ("zswaplab.model.stages", "def late():\n    from .zpool import ZPOOLS"),
+        ("zswaplab.model.zpool.zbud", "from ..machine import Machine"),
+        ("zswaplab.model.zpool.interface", "from . import zsmalloc"),
+        ("zswaplab.model.lru", "from . import pools"),
+        ("zswaplab.model.steps", "from zswaplab import Machine"),
+        ("zswaplab.model.freed", "import zswaplab.model.entry"),
+    ],
+)
+def test_an_import_of_what_stands_on_a_file_is_seen(module: str, line: str) -> None:
+    files = _files_of("model")
+    assert module in _round({**files, module: f"{files[module]}\n{line}"})
+
+
+def test_imports_for_types_alone_are_for_the_model() -> None:
+    of_types = "if TYPE_CHECKING:\n    from .{} import it"
+    for room, counts in (("model", False), ("run", True)):
+        ring = {f"zswaplab.{room}.a": of_types.format("b"), f"zswaplab.{room}.b": of_types.format("a")}
+        assert bool(_round(ring)) is counts
+
+
 # The model's size and means
 
 BACKENDS = (("zbud",), ("z3fold", "z3fold_page"), ("zsmalloc", "zspages", "size_classes"))  # their files
@@ -196,6 +271,17 @@ def test_the_model_needs_only_the_standard_library() -> None:
             name.split(".")[0] for name in _imported(file.read_text(), module, file.name == "__init__.py")
         }
         assert imported <= sys.stdlib_module_names | {"zswaplab"}, file
+
+
+def test_no_verdict_of_the_model_can_be_left_out() -> None:
+    """An `assert` is, under `python -O`."""
+    asserts = [
+        f"{module}:{node.lineno}"
+        for module, file in MODEL
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Assert)
+    ]
+    assert asserts == []
 
 
 def test_the_model_is_small() -> None:

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .freed import FREED, LAYOUT, can_be_freed
 
-__all__ = ["LAYOUT", "Entry", "FreedEntry"]
+if TYPE_CHECKING:
+    from .pools import Pool
+    from .zpool import Handle
+
+__all__ = ["LAYOUT", "Entry", "FreedEntry", "Link"]
+
+NOTHING: Any = None  # in a field that means nothing
+
+
+class Link(Protocol):
+    """A place in a circular list (`struct list_head`): an entry, the list's head, or what a deletion leaves there."""
+
+    next: Link
+    prev: Link
 
 
 class Entry:
@@ -26,10 +39,10 @@ class Entry:
         self.linked = False
         self.length = 0
         self.value = 0
-        self.pool: Any = None
-        self.handle: Any = None
-        self.next: Any = None
-        self.prev: Any = None
+        self.pool: Pool = NOTHING
+        self.handle: Handle = NOTHING
+        self.next: Link = NOTHING
+        self.prev: Link = NOTHING
 
     def __repr__(self) -> str:
         kind = f"{self.length} bytes" if self.length else "same-filled"

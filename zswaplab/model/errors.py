@@ -52,6 +52,19 @@ class DataLost(Fault):
         super().__init__(f"page {page} was read back with other bytes than were written to it")
 
 
+class Broken(AssertionError):
+    """A structure of the model breaks one of its own rules: the message shows all of it."""
+
+
+def hold(rule: object, broken: str, *about: object) -> None:
+    """Raise Broken unless `rule` is true: an `assert` that Python cannot be told to leave out (`python -O`).
+
+    What the message is `about` goes into its {}s, and is put into words only then.
+    """
+    if not rule:
+        raise Broken(broken.format(*about))
+
+
 def choose(parameter: str, value: object, allowed: object) -> None:
     """Raise BadInput unless `value` is in `allowed`, which the message lists."""
     names = list(allowed)  # type: ignore[call-overload]

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .entry import Entry
+from .entry import Entry, Link
 from .errors import ListCorruption
 from .steps import Hook
 
 
 class Poison:
     """What a deletion leaves in the link words: an address at which nothing may be."""
+
+    next: Link
+    prev: Link
 
     def __init__(self, name: str, address: int) -> None:
         object.__setattr__(self, "name", name)
@@ -41,8 +44,8 @@ class Lru:
     __slots__ = ("next", "prev", "hook")
 
     def __init__(self, hook: Hook) -> None:
-        self.next: Any = self
-        self.prev: Any = self
+        self.next: Link = self
+        self.prev: Link = self
         self.hook = hook
 
     def add(self, entry: Entry) -> None:
@@ -92,7 +95,7 @@ class Lru:
         after.prev = before
         before.next = after
 
-    def wrong_to_add(self, first: Any) -> str:
+    def wrong_to_add(self, first: Link) -> str:
         """What list debugging says of the place where an entry is to go, or nothing (`__list_add_valid`)."""
         back = first.prev
         return "" if back is self else f"list_add corruption. next->prev should be the list's head, but is {back!r}"
@@ -110,10 +113,11 @@ class Lru:
     @property
     def tail(self) -> Entry | None:
         """The oldest entry, the next to be written back; None when the list is empty."""
-        return None if self.prev is self else self.prev
+        last: Any = self.prev
+        return None if last is self else last
 
     def __iter__(self) -> Iterator[Entry]:
-        entry = self.next
+        entry: Any = self.next
         while entry is not self:
             yield entry
             entry = entry.next

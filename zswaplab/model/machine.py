@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .compressors import Compressor, page_bytes
-from .errors import ENOSPC, BadInput, require
+from .errors import ENOSPC, BadInput, hold, require
 from .faults import Faults
 from .limits import check_parameter
 from .pools import make_pool
@@ -57,8 +57,7 @@ class Machine(Faults):
             accept_threshold_percent=accept_threshold_percent,
         )  # fmt: skip
         self.zswap.pools.append(make_pool(self.stage, zpool, compressor, self.hook, evictable))
-        self.swap = Swap(0, swap_pages, device, self.hook)
-        self.swap.zswap = self.zswap
+        self.swap = Swap(0, swap_pages, device, self.hook, self.zswap)
         self.zswap.swaps[0] = self.swap
         self.zswap.trees[0] = Tree(0, self.hook)
         self.was_set = False
@@ -200,26 +199,28 @@ class Machine(Faults):
         return ", ".join(words)
 
     def check(self) -> None:
-        """Check every invariant of tree, LRU, backend and counters; AssertionError names what is broken."""
+        """Check every invariant of tree, LRU, backend and counters; Broken names what is wrong."""
         zswap, counters = self.zswap, self.zswap.counters
         entries = [entry for tree in zswap.trees.values() for entry in tree.entries.values()]
         for entry in entries:
-            assert entry.linked and entry.refcount == 1, f"{entry} at rest: {entries}"
-            assert zswap.trees[entry.type].entries[entry.offset] is entry, f"{entry}: {entries}"
+            hold(entry.linked and entry.refcount == 1, "{} at rest: {}", entry, entries)
+            hold(zswap.trees[entry.type].entries[entry.offset] is entry, "{} elsewhere: {}", entry, entries)
         for pool in zswap.pools:
             own = [entry for entry in entries if entry.length and entry.pool is pool]
             kept = [entry for entry in own if self.stage.entry_lru and zswap.on_lru(entry)]
-            assert sorted(map(id, pool.lru)) == sorted(map(id, kept)), f"LRU {pool.lru} against tree {entries}"
+            hold(sorted(map(id, pool.lru)) == sorted(map(id, kept)), "LRU {} against tree {}", pool.lru, entries)
             held = sum(len(objects) for objects in pool.zpool.layout().values())
-            assert held == len(own), f"{held} objects in {pool.zpool}, {entries}"
+            hold(held == len(own), "{} objects in {}, {}", held, pool.zpool, entries)
             least = len(own) + (pool is zswap.pool)
-            assert pool.refcount >= least, f"{pool.refcount} references of {pool}, at least {least} are used"
+            hold(pool.refcount >= least, "{} references of {}, at least {} are used", pool.refcount, pool, least)
             pool.zpool.check()
-        assert counters.stored_pages == len(entries), f"stored_pages {counters} against {entries}"
-        assert counters.same_filled_pages == sum(entry.length == 0 for entry in entries), f"{counters}, {entries}"
-        assert self.swap.in_use == set(self.slots.values()), f"{self.swap} against {self.slots}"
+        hold(counters.stored_pages == len(entries), "stored_pages {} against {}", counters, entries)
+        same_filled = sum(entry.length == 0 for entry in entries)
+        hold(counters.same_filled_pages == same_filled, "same_filled_pages {} against {}", counters, entries)
+        hold(self.swap.in_use == set(self.slots.values()), "{} against {}", self.swap, self.slots)
         taken = self.swap.in_use.union(self.swap.cache, self.swap.given)
-        assert self.swap.free_slots == self.swap.slots - 1 - len(taken), f"{self.swap.free_slots} free: {self.swap}"
+        free = self.swap.slots - 1 - len(taken)
+        hold(self.swap.free_slots == free, "{} free, {} counted: {}", free, self.swap.free_slots, self.swap)
 
     def __repr__(self) -> str:
         stored = self.zswap.counters.stored_pages

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .entry import Entry
+from .entry import NOTHING, Entry
 from .errors import EAGAIN, EINVAL, ENOMEM, Uninitialised
 from .life import Life
 from .pools import Pool
@@ -137,7 +137,7 @@ class Shrinker(Life):
 
     @kernel("zswap_writeback_entry")
     def writeback_entry(
-        self, pool: Pool, handle: Handle, entry: Entry | None = None, slot: tuple[int, int] | None = None
+        self, pool: Pool, handle: Handle, entry: Entry = NOTHING, slot: tuple[int, int] = NOTHING
     ) -> Kernel:
         """Write one entry to its slot of the swap device: 0, -EEXIST, -ENOMEM.
 
@@ -157,7 +157,6 @@ class Shrinker(Life):
                 yield UNMAP
                 pool.zpool.unmap_handle(handle)
         else:
-            assert entry is not None and slot is not None
             tree = self.trees[entry.type]
             failed = yield from self.write_out(tree, entry, slot, handle)
         return failed

@@ -6,13 +6,10 @@ given up is invalidated only when the slot cache is flushed, 64 slots at a time.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from .errors import EEXIST, ENOMEM, choose, require
 from .steps import LOOKUP, READ, SUBMIT, SWAP_CACHE, Hook, Kernel, Lock, Step, kernel
-
-if TYPE_CHECKING:
-    from .zswap import Zswap
 
 SLOT_CACHE = 64  # slots given up that are freed together
 ACTIVATE = 5 * SLOT_CACHE  # with more slots free than this the slot cache is used (again)
@@ -51,6 +48,19 @@ class Frame:
         self.users = 0
 
 
+class FrontswapOps(Protocol):
+    """What is asked before the device is: zswap registers itself for it (`struct frontswap_ops`)."""
+
+    def store(self, type: int, offset: int, page: Any) -> Kernel:
+        """Take a page: 0, or -errno and the page goes to the device."""
+
+    def load(self, type: int, offset: int, frame: Frame) -> Kernel:
+        """Fill a frame: 0, or -1 and the page is read from the device."""
+
+    def invalidate_page(self, type: int, offset: int) -> Kernel:
+        """Forget a slot's page."""
+
+
 class Swap:
     """One swap device and what the kernel keeps for it.
 
@@ -62,14 +72,14 @@ class Swap:
     leaves the swap cache out.
     """
 
-    def __init__(self, type: int, slots: int, device: str, hook: Hook) -> None:
+    def __init__(self, type: int, slots: int, device: str, hook: Hook, frontswap_ops: FrontswapOps) -> None:
         require("swap_pages", slots, 2, 2**40, "pages")
         choose("device", device, DEVICES)
         self.type = type
         self.slots = slots
         self.synchronous = device == "synchronous"
         self.hook = hook
-        self.zswap: Zswap
+        self.frontswap_ops = frontswap_ops
         self.in_use: set[int] = set()
         self.cache: dict[int, Frame] = {}
         self.bitmap: set[int] = set()
@@ -153,8 +163,8 @@ class Swap:
         """__frontswap_store: an old copy is invalidated first; the slot's bit says whether zswap took it."""
         if offset in self.bitmap:
             self.bitmap.discard(offset)
-            yield from self.zswap.invalidate_page(self.type, offset)
-        refused = yield from self.zswap.store(self.type, offset, frame.data)
+            yield from self.frontswap_ops.invalidate_page(self.type, offset)
+        refused = yield from self.frontswap_ops.store(self.type, offset, frame.data)
         if not refused:
             self.bitmap.add(offset)
         return refused
@@ -164,7 +174,7 @@ class Swap:
         if offset not in self.bitmap:
             return -1
         frame.exclusive = False
-        missing = yield from self.zswap.load(self.type, offset, frame)
+        missing = yield from self.frontswap_ops.load(self.type, offset, frame)
         if not missing and frame.exclusive:
             frame.dirty = True
             self.bitmap.discard(offset)
@@ -175,7 +185,7 @@ class Swap:
         if self.hook.observer:
             self.hook.observer("slot free", self, offset)
         if offset in self.bitmap:
-            yield from self.zswap.invalidate_page(self.type, offset)
+            yield from self.frontswap_ops.invalidate_page(self.type, offset)
             self.bitmap.discard(offset)
 
     # -- taking a slot, giving it up -----------------------------------------------------------

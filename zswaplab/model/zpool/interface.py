@@ -114,4 +114,4 @@ class Zpool(ABC):
 
     @abstractmethod
     def check(self) -> None:
-        """Raise AssertionError, with the whole structure in the message, if an invariant is broken."""
+        """Raise Broken, with the whole structure in the message, if an invariant is broken."""

@@ -5,7 +5,7 @@ Models mm/z3fold.c as of Linux 6.1 to 6.5; reclaim was removed by patch 3 of the
 
 from __future__ import annotations
 
-from ..errors import EAGAIN, EINVAL, ENOSPC
+from ..errors import EAGAIN, EINVAL, ENOSPC, hold
 from ..stages import Stage
 from ..steps import UNLOCKED, Hook, Kernel, kernel, run
 from .interface import Evict, Handle, Zpool
@@ -203,7 +203,7 @@ class Z3fold(Zpool):
             self.hook.observer("slide", page, start)
         page.start_middle = start
         if alone:
-            page.renumber()
+            page.renumber(page.middle)
 
     # -- reclaim ---------------------------------------------------------------------------------
 
@@ -271,19 +271,19 @@ class Z3fold(Zpool):
 
     def check(self) -> None:
         pages = list(self.numbered.values())
-        assert self.pages == len(pages), f"{self.pages} pages counted: {self!r}"
+        hold(self.pages == len(pages), "{} pages counted: {}", self.pages, self)
         listed = [page for page in pages if not page.claimed] if self.stage.evicts("z3fold") else []
-        assert set(self.lru) == set(listed), f"the LRU lists {list(self.lru)}: {self!r}"
+        hold(set(self.lru) == set(listed), "the LRU should list {}: {}", listed, self)
         oldest = next((page for page in self.lru if not page.foreign), None)
-        assert self.lru.oldest() is oldest, f"reclaim would take {self.lru.oldest()}: {self!r}"
-        assert list(self.pending) == list(dict.fromkeys(self.pending)), f"queued twice: {self!r}"
-        assert set(self.pending) == {page for page in pages if page.queued}, f"wrongly queued: {self!r}"
+        hold(self.lru.oldest() is oldest, "reclaim should take {}: {}", oldest, self)
+        hold(list(self.pending) == list(dict.fromkeys(self.pending)), "queued twice: {}", self)
+        hold(set(self.pending) == {page for page in pages if page.queued}, "wrongly queued: {}", self)
         wrong = self.unbuddied.wrong()
-        assert not wrong, f"{wrong}: {self!r}"
+        hold(not wrong, "{}: {}", wrong, self)
         for page in pages:
-            assert page.listed is None or page in page.listed, f"{page} is not on its list: {self!r}"
+            hold(page.listed is None or page in page.listed, "{} is not on its list: {}", page, self)
             wrong = page.wrong()
-            assert not wrong, f"{page}: {wrong}: {self!r}"
+            hold(not wrong, "{}: {}: {}", page, wrong, self)
 
     def __repr__(self) -> str:
         pages = f"{self.pages} pages: {list(self.numbered.values())}"

@@ -103,12 +103,11 @@ class Z3foldPage:
         else:
             self.middle, self.middle_chunks = None, 0
 
-    def renumber(self) -> None:
+    def renumber(self, middle: Z3foldHandle) -> None:
         """The middle object, alone and at the left end, is now the first one."""
-        assert self.middle
-        handle, chunks = self.middle, self.middle_chunks
-        self.forget(handle)
-        self.put(handle, "first", chunks)
+        chunks = self.middle_chunks
+        self.forget(middle)
+        self.put(middle, "first", chunks)
         self.start_middle = 0
         self.first_num += 1
 

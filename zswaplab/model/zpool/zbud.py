@@ -5,7 +5,7 @@ Models mm/zbud.c as of Linux 6.1 to 6.5; reclaim was removed by patch 2 of the s
 
 from __future__ import annotations
 
-from ..errors import EAGAIN, EINVAL, ENOSPC
+from ..errors import EAGAIN, EINVAL, ENOSPC, hold
 from ..stages import Stage
 from ..steps import Hook, Kernel
 from .interface import Evict, Handle, Zpool
@@ -204,22 +204,22 @@ class Zbud(Zpool):
         return found
 
     def check(self) -> None:
-        assert not any(page.under_reclaim for page in self.lru), f"under reclaim and on the LRU: {self!r}"
-        assert self.pages == len(self.numbered), f"{self.pages} pages counted: {self!r}"
+        hold(not any(page.under_reclaim for page in self.lru), "under reclaim and on the LRU: {}", self)
+        hold(self.pages == len(self.numbered), "{} pages counted: {}", self.pages, self)
         if self.stage.evicts("zbud"):
             listed = [page for page in self.numbered.values() if not page.under_reclaim]
-            assert set(self.lru) == set(listed), f"the LRU lists {list(self.lru)}: {self!r}"
+            hold(set(self.lru) == set(listed), "the LRU should list {}: {}", listed, self)
         for free, pages in enumerate(self.unbuddied):
-            assert bool(pages) is bool(self.filled >> free & 1), f"bit {free} of {self.filled:#x}: {self!r}"
+            hold(bool(pages) is bool(self.filled >> free & 1), "bit {} of {:#x}: {}", free, self.filled, self)
             for page in pages:
-                assert page.free_chunks == free, f"{page} is listed under {free} free chunks: {self!r}"
+                hold(page.free_chunks == free, "{} is listed under {} free chunks: {}", page, free, self)
         for page in self.numbered.values():
             if page.under_reclaim:
                 continue
             lone = page.first is None or page.last is None
-            assert page.first or page.last, f"{page} is empty: {self!r}"
-            assert page.free_chunks >= 0, f"{page} overflows: {self!r}"
-            assert (page in self.unbuddied[page.free_chunks]) is lone, f"{page} is wrongly listed: {self!r}"
+            hold(page.first or page.last, "{} is empty: {}", page, self)
+            hold(page.free_chunks >= 0, "{} overflows: {}", page, self)
+            hold((page in self.unbuddied[page.free_chunks]) is lone, "{} is wrongly listed: {}", page, self)
 
     def __repr__(self) -> str:
         lists = {free: list(pages) for free, pages in enumerate(self.unbuddied) if pages}

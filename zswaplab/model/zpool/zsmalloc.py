@@ -5,7 +5,7 @@ Models mm/zsmalloc.c as of Linux 6.1 and 6.4; reclaim was removed by patch 4 of 
 
 from __future__ import annotations
 
-from ..errors import EAGAIN, EINVAL
+from ..errors import EAGAIN, EINVAL, hold
 from ..steps import Kernel
 from .interface import Evict, Handle, Mapped
 from .size_classes import PAGE_SIZE, class_index
@@ -136,33 +136,33 @@ class Zsmalloc(Zspages):
     def check(self) -> None:
         zspages = self.numbered.values()
         counted = sum(zspage.size_class.pages for zspage in zspages)
-        assert self.pages == counted, f"{self.pages} pages counted, {counted} there: {self!r}"
+        hold(self.pages == counted, "{} pages counted, {} there: {}", self.pages, counted, self)
         if self.stage.evicts("zsmalloc"):
             listed = {zspage for zspage in zspages if not zspage.under_reclaim}
-            assert set(self.lru) == listed, f"the LRU lists {list(self.lru)}: {self!r}"
+            hold(set(self.lru) == listed, "the LRU should list {}: {}", listed, self)
         for size_class in dict.fromkeys(self.classes):
             for group, members in enumerate(size_class.lists):
                 for zspage in members:
-                    assert zspage.group == group, f"{zspage} is on list {group}: {self!r}"
-                    assert self.numbered.get(zspage.number) is zspage, f"{zspage} is listed and gone: {self!r}"
+                    hold(zspage.group == group, "{} is on list {}: {}", zspage, group, self)
+                    hold(self.numbered.get(zspage.number) is zspage, "{} is listed and gone: {}", zspage, self)
         for zspage in zspages:
             self.check_zspage(zspage)
 
     def check_zspage(self, zspage: Zspage) -> None:
         places = sorted([*zspage.objects, *zspage.freed, *zspage.deferred])
-        assert places == list(range(zspage.fresh)), f"{zspage} has places {places}: {self!r}"
-        assert zspage.fresh <= zspage.size_class.objects, f"{zspage} overflows: {self!r}"
+        hold(places == list(range(zspage.fresh)), "{} has places {}: {}", zspage, places, self)
+        hold(zspage.fresh <= zspage.size_class.objects, "{} overflows: {}", zspage, self)
         for index, handle in zspage.objects.items():
-            assert (handle.page, handle.place) == (zspage, index), f"{handle} is at {index} in {zspage}: {self!r}"
+            hold((handle.page, handle.place) == (zspage, index), "{} is at {} in {}: {}", handle, index, zspage, self)
             fits = self.classes[class_index(handle.size)] is zspage.size_class
-            assert fits, f"{handle} is in the wrong class, {zspage.size_class}: {self!r}"
+            hold(fits, "{} is in the wrong class, {}: {}", handle, zspage.size_class, self)
         if zspage.under_reclaim:
-            assert zspage.group is None, f"{zspage} is under reclaim and listed: {self!r}"
+            hold(zspage.group is None, "{} is under reclaim and listed: {}", zspage, self)
         else:
-            assert zspage.objects and not zspage.deferred, f"{zspage} is empty, or has deferred handles: {self!r}"
+            hold(zspage.objects and not zspage.deferred, "{} is empty, or has deferred handles: {}", zspage, self)
             group = zspage.size_class.groups[len(zspage.objects)]
-            assert zspage.group == group, f"{zspage} is in group {zspage.group}: {self!r}"
-            assert zspage in zspage.size_class.lists[zspage.group], f"{zspage} is on no list: {self!r}"
+            hold(zspage.group == group, "{} is in group {}: {}", zspage, zspage.group, self)
+            hold(zspage in zspage.size_class.lists[group], "{} is on no list: {}", zspage, self)
 
     def __repr__(self) -> str:
         classes = [size_class for size_class in dict.fromkeys(self.classes) if any(size_class.lists)]
