@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["STAGES", "Machine", "Setup", "conform", "diff", "explore", "lab", "play", "record", "replay", "runs", "source"]
+__all__ = [
+    "STAGES", "Machine", "Setup", "conform", "diff", "explore", "lab", "play", "record", "replay", "runs", "source",
+]  # fmt: skip
 
 _HOMES = {
     "Machine": "zswaplab.model.machine",
