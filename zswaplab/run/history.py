@@ -256,8 +256,9 @@ def record(
     past what they report (`history.reports`). A Setup says all this by itself.
     Raises BadInput for an unknown operation, for a page that holds nothing, and for a schedule that cannot be followed.
 
-    >>> record(Machine("2"), ["write 3", "page_out 3", "read 3"])[0].say
-    'The kernel takes the page\\'s frame away and **asks zswap** to keep the page.'
+    >>> history = record(Machine("2"), ["write 3", "page_out 3", "read 3"])
+    >>> history.count("store"), history.count("load"), history[-1].say
+    (1, 1, '**read 3** is done.')
     """
     given: dict[str, Any] = {"cpus": cpus, "schedule": schedule, "seed": seed, "multi_shot": multi_shot or None}
     more = {name: value for name, value in given.items() if value is not None}
