@@ -258,7 +258,7 @@ def record(
 
     >>> history = record(Machine("2"), ["write 3", "page_out 3", "read 3"])
     >>> history.count("store"), history.count("load"), history[-1].say
-    (1, 1, '**read 3** is done.')
+    (1, 1, '**read 3** got its page out of zswap: no disk was touched.')
     """
     given: dict[str, Any] = {"cpus": cpus, "schedule": schedule, "seed": seed, "multi_shot": multi_shot or None}
     more = {name: value for name, value in given.items() if value is not None}
