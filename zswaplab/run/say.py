@@ -84,8 +84,8 @@ SENTENCES: dict[str, Callable[[Fact, str, dict[str, Any]], str]] = {
     "lru add": lambda fact, who, _: f"{who} goes to the **head** of the LRU, the place of the newest.",
     "lru move": lambda fact, who, _: f"{who} moves to the **head** of the LRU: it was used, so it is new again.",
     "lru isolate": lambda fact, who, _: (
-        f"The worker takes the **tail** of the LRU, {_lower(who)}: longest without a store or a load. Once lru_lock is "
-        "dropped, and until it has been found again in the tree, anyone may free it."
+        f"The worker takes the **tail** of the LRU: {_lower(who)}, longest without a store or a load. "
+        "Once lru_lock is dropped, anyone may free it."
     ),
     "find": lambda fact, who, _: f"{who}'s entry is found, and held by **one more reference** while it is used.",
     "no entry": lambda fact, who, _: "zswap has **no entry** for this slot.",
