@@ -131,6 +131,12 @@ def test_a_fault_at_the_end_leaves_the_machine_as_it_is() -> None:
     assert before == after
 
 
+def test_a_worker_that_is_still_queued_at_the_end_is_no_leak() -> None:
+    machine = Machine("v6.5", max_pool_percent=0, swap_pages=64)
+    history = record(machine, ["write 3", "page_out 3", "write 4"], cpus=["page_out 4"])
+    assert machine.zswap.pool.work_pending and history.fault is None
+
+
 def test_a_clean_history_of_several_cpus_ends_well() -> None:
     history = record(Machine("v6.5"), ["write 3", "page_out 3"], cpus=["read 3", "free 3"], seed=5)
     assert history.fault is None and history.reports == [] and history[-1].step is None
