@@ -130,13 +130,15 @@ class Sanitizers:
     # -- what the model tells ----------------------------------------------------------------------
 
     def observe(self, event: str, subject: Any, value: Any) -> None:
-        if event == "alloc":
+        if event not in NOTED:
+            return
+        if event == "write":
+            self.pages.wrote(subject, value)
+        elif event == "alloc":
             self.allocated[id(subject)] = self.who(), self.step(), standing()
-        elif event in ("free", "object free"):
+        else:
             self.kept.append(subject)
             self.freed[id(subject)] = self.who(), self.step(), standing()
-        elif event == "write":
-            self.pages.wrote(subject, value)
 
     def trace(self, known: tuple[str, int, Standing] | None) -> Trace | None:
         if known is None:
@@ -227,6 +229,7 @@ class Sanitizers:
         return found
 
 
+NOTED = frozenset({"alloc", "free", "object free", "write"})
 KINDS: dict[type[Fault], str] = {Bug: "bug", DataLost: "data", CircularLocking: "lockdep"}
 
 

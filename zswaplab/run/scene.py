@@ -106,7 +106,7 @@ class Watch:
         self.out: int | None = None
         self.counts: tuple[int, ...] = counts_of(self.zswap.counters)
         self.counters = dict(self.zswap.counters)
-        self.size, self.full, self.current = 0, False, 0
+        self.pool_total_size, self.full, self.current = 0, False, 0
         self.begin = self.all_there_is()
 
     def all_there_is(self) -> list[Change]:
@@ -391,12 +391,12 @@ class Watch:
             changed = {name: now for name, now, then in zip(COUNTERS, counts, self.counts, strict=True) if now != then}
             changes.append(["counters", changed])
             self.counts = counts
-        size, full = self.zswap.size, self.zswap.reached_full
-        if size != self.size:
-            changes.append(["size", size])
-        if full != self.full:
-            changes.append(["full", full])
-        self.size, self.full = size, full
+        if self.pool_total_size != counts[0]:
+            self.pool_total_size = counts[0]
+            changes.append(["size", self.zswap.size])
+        if self.zswap.reached_full is not self.full:
+            self.full = self.zswap.reached_full
+            changes.append(["full", self.full])
         self.changes, self.fact, self.weight, self.events = [], None, 0, []
         self.dirty.clear()
         self.dirty_pages.clear()

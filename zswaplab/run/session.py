@@ -35,6 +35,7 @@ Place = tuple[int, int]  # number of a source, line in it
 Reference = tuple[str, str, int]  # function, local, number of the entry to which it points
 Standing = tuple[Any, Any, "Place | None", list[Reference]]  # a running function, its callee, its place, its entries
 NOBODY: list[Reference] = []
+NOWHERE: list[Standing] = []
 
 
 class Leak(Fault):
@@ -165,7 +166,11 @@ class Session:
 
     def ready(self) -> list[int]:
         """The CPUs that can take a step: none once it is over."""
-        return [] if self.fault else self.cpus.ready()
+        if self.fault:
+            return []
+        if self.together:
+            return self.cpus.ready()
+        return [] if self.cpus.over or self.cpus.waits(0) else [0]
 
     def who(self) -> str:
         """Whose step it is, as reports name it."""
@@ -327,7 +332,7 @@ class Session:
     def _moment(self, cpu: int, step: Step | None, stack: list[Place], refs: list[Reference]) -> Moment:
         changes, fact, events = self.watching.take(number for _, _, number in refs)
         self.moments += 1
-        lock = str(step.lock) if step is not None and step.lock else None
+        lock = step.lock.name if step is not None and step.lock else None
         kind = step.kind if step is not None else None
         now = self._every_cpu(cpu, stack, refs) if self.together else None
         holds = now[cpu]["holds"] if now else self._holds(cpu)
@@ -464,19 +469,26 @@ class Places:
 
         A function whose callee is the same as a step ago has not run in between: only the others are looked at.
         """
-        before = self.standing.get(cpu, [])
+        before = self.standing.get(cpu, NOWHERE)
         now: list[Standing] = []
+        stack: list[Place] = []
+        references: list[Reference] = []
         generator: Any = operation
-        while generator is not None and generator.gi_frame is not None:
-            callee = generator.gi_yieldfrom
-            known = before[len(now)] if len(now) < len(before) else None
-            if known is None or callee is None or known[0] is not generator or known[1] is not callee:
-                known = self.look(generator, callee, watch)
+        for known in before:
+            callee = generator.gi_yieldfrom if generator is not None else None
+            if callee is None or known[0] is not generator or known[1] is not callee:
+                break
             now.append(known)
             generator = callee
+        while generator is not None and generator.gi_frame is not None:
+            now.append(self.look(generator, generator.gi_yieldfrom, watch))
+            generator = generator.gi_yieldfrom
         self.standing[cpu] = now
-        stack = [place for _, _, place, _ in now if place is not None]
-        return stack, [reference for _, _, _, found in now for reference in found]
+        for _, _, place, found in now:
+            if place is not None:
+                stack.append(place)
+                references += found
+        return stack, references
 
     def look(self, generator: Any, callee: Any, watch: Watch) -> Standing:
         """One running function: where it stands, and which of its locals are entries."""
