@@ -16,7 +16,7 @@ from .scene import Change, Scene
 from .session import Moment, Session
 from .setup import SWAP_PAGES, Setup
 
-SMALLEST = 256  # changes; so many lie at least between two scenes that are kept whole
+_SMALLEST = 256  # changes; so many lie at least between two scenes that are kept whole
 
 
 class History:
@@ -40,7 +40,7 @@ class History:
         watch = session.watching
         self.session, self.title, self.check = session, title, check
         self.setup: Setup | None = session.setup
-        self.tags = [stage.title, words_of(zswap.pool), f"exclusive loads {form_of(session.machine)}"]
+        self.tags = [stage.title, _words_of(zswap.pool), f"exclusive loads {_form_of(session.machine)}"]
         self.limit, self.accept = zswap.limit, zswap.accept_threshold
         self.counters, self.begin = watch.counters, watch.begin
         self.tasks = list(session.setup.cpus)
@@ -156,7 +156,7 @@ class History:
         for number in range(done, len(self.moments)):
             scene.add(self.moments[number].changes)
             changed += len(self.moments[number].changes)
-            if changed >= max(SMALLEST, len(scene)):
+            if changed >= max(_SMALLEST, len(scene)):
                 self._kept.append((number + 1, scene.copy()))
                 changed = 0
 
@@ -224,11 +224,11 @@ class History:
         return f"<history: {len(self.operations)} operations in {len(self)} steps{end}>"
 
 
-def words_of(pool: Any) -> str:
+def _words_of(pool: Any) -> str:
     return f"{pool.zpool.name}, {'evictable' if pool.evictable else 'not evictable'}"
 
 
-def form_of(machine: Machine) -> str:
+def _form_of(machine: Machine) -> str:
     """Whether loads are exclusive now, in the form that the stage has."""
     if not machine.zswap.exclusive_loads:
         return "off"

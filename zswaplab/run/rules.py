@@ -19,9 +19,9 @@ from ..model.swap import Swap
 from ..model.zpool import ZPOOLS
 from ..model.zswap import Zswap
 
-ITERATORS = {"iter", "enumerate", "zip", "map", "filter", "reversed", "next"}
+_ITERATORS = {"iter", "enumerate", "zip", "map", "filter", "reversed", "next"}
 Function = Callable[..., Any]
-counter = itertools.count()
+_counter = itertools.count()
 STAND_INS: dict[str, Callable[[], Function]] = {}  # name -> what makes a function that takes the model's place
 
 
@@ -108,7 +108,7 @@ def undriven(tree: ast.AST, names: frozenset[str]) -> Iterator[str]:
 def hidden_state(tree: ast.AST) -> Iterator[str]:
     """Yields at which something is neither the model's data nor a local: a place in a `for`, half an expression."""
     for node, above in nodes(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ITERATORS:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _ITERATORS:
             yield f"line {node.lineno}: an iterator keeps a place that the search cannot see; use `while` and a local"
         if not isinstance(node, (ast.Yield, ast.YieldFrom)):
             continue
@@ -135,7 +135,7 @@ def altered(name: str, stage: str, *changes: tuple[str, str]) -> Function:
         if text.count(old) != 1:
             raise BadInput(f"{name} at stage {stage} has {old!r} {text.count(old)} times, and must have it once")
         text = text.replace(old, new)
-    file = f"<{name} at {stage}, altered {next(counter)}>"
+    file = f"<{name} at {stage}, altered {next(_counter)}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     found: dict[str, Any] = {}
     original = inspect.unwrap(getattr(Zswap, name))

@@ -16,8 +16,8 @@ from ..model.zpool import Handle, Zpool
 from .events import WEIGHTS, Fact
 
 Change = list[Any]
-COUNTERS = tuple(name for name, _ in Counters())
-counts_of = attrgetter(*COUNTERS)
+_COUNTERS = tuple(name for name, _ in Counters())
+_counts_of = attrgetter(*_COUNTERS)
 
 
 class Scene:
@@ -104,7 +104,7 @@ class Watch:
         self.weight = 0
         self.events: list[str] = []
         self.out: int | None = None
-        self.counts: tuple[int, ...] = counts_of(self.zswap.counters)
+        self.counts: tuple[int, ...] = _counts_of(self.zswap.counters)
         self.counters = dict(self.zswap.counters)
         self.pool_total_size, self.full, self.current = 0, False, 0
         self.begin = self.all_there_is()
@@ -386,9 +386,9 @@ class Watch:
         for key in self.dirty_pages:
             first.append(["page", key, self.describe_page(key)])
         changes, fact, events = first + self.changes, self.fact, self.events
-        counts = counts_of(self.zswap.counters)
+        counts = _counts_of(self.zswap.counters)
         if counts != self.counts:
-            changed = {name: now for name, now, then in zip(COUNTERS, counts, self.counts, strict=True) if now != then}
+            changed = {name: now for name, now, then in zip(_COUNTERS, counts, self.counts, strict=True) if now != then}
             changes.append(["counters", changed])
             self.counts = counts
         if self.pool_total_size != counts[0]:
