@@ -462,7 +462,7 @@ class _Places:
         self.sources: list[dict[str, Any]] = []
         self.rows: dict[CodeType, tuple[int, dict[int, int]]] = {}
         self.known: dict[tuple[CodeType, int], Place | None] = {}
-        self.standing: dict[int, list[_Standing]] = {}  # CPU -> its running functions, outermost first, at its last step
+        self.standing: dict[int, list[_Standing]] = {}  # CPU -> its running functions, outermost first, a step ago
 
     def of(self, cpu: int, operation: Kernel | None, watch: Watch) -> tuple[list[Place], list[Reference]]:
         """A CPU's running functions, outermost first, and their locals that are entries.
