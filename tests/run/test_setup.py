@@ -15,6 +15,7 @@ from zswaplab.model.errors import BadInput
 from zswaplab.model.machine import Machine
 from zswaplab.model.stages import EXCLUSIVE_LOADS, LOAD_ENDS, STAGES
 from zswaplab.model.zpool import ZPOOLS
+from zswaplab.run.cases import Named, table
 from zswaplab.run.cpus import packed
 from zswaplab.run.history import record
 from zswaplab.run.setup import Setup
@@ -180,3 +181,9 @@ def test_a_fork_is_a_value_too() -> None:
 def test_a_named_workload_takes_its_sizes(name: str) -> None:
     assert lines_of(name) != lines_of(f"{name} 3")
     assert record(Setup(ram_pages=30, workload=f"{name} 4 2")).fault is None
+
+
+@pytest.mark.parametrize("named", table(), ids=lambda named: named.name)
+def test_every_named_case_is_a_value(named: Named) -> None:
+    setup = named.case.setup
+    assert Setup.from_text(setup.to_text(), list(setup.workload) or None) == setup

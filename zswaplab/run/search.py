@@ -24,7 +24,7 @@ from .state import Checkpoint, Namer
 
 MAX_STATES = 300_000
 MAX_STEPS = 1000
-Functions = Mapping[str, Callable[..., Any]]
+Functions = Mapping[str, str | Callable[..., Any]]
 
 
 class Livelock(Fault):
