@@ -22,6 +22,7 @@ from ..model.pools import Pool
 from ..model.zpool import Handle
 from ..model.zswap import Zswap
 from .cpus import tasks_of, unpacked
+from .lengths import Lengths
 from .rules import OWNERS, Function, named, parts_of, take_place
 from .workloads import lines_of
 
@@ -40,13 +41,14 @@ OWN = "own "  # stands in a text for a workload of the reader's own, of which on
 class Setup:
     """One run of the model, as a value.
 
-    The first eleven fields are the arguments of `Machine`. `workload` runs first, one operation after the other: a
-    list of lines like "page_out 3", or the name of a workload with its sizes, like "revisit 10 6". `cpus` then run at
-    once, each its own operations, along `schedule` ("a5b3a"), or as chance has it (`seed`), or one after the other;
-    with `one_cpu` they are tasks that share one CPU. The shrink worker gives up after `worker_failures` failed tries.
-    `multi_shot`: the run goes on past what the sanitizers report. `functions` take the place of the model's, by name:
-    {"load": "lru_lock first"}, or a function of one's own; "Zbud.shrink" says whose is meant. `changes` are
-    parameters that are set while it runs: (step, name, value), as `History.fork` makes them.
+    The first eleven fields are the arguments of `Machine`; `compressor` may also be "lengths": deflate by recorded
+    lengths, the same on every system, for pages made from seeds below 1,000. `workload` runs first, one operation
+    after the other: a list of lines like "page_out 3", or the name of a workload with its sizes, like "revisit 10 6".
+    `cpus` then run at once, each its own operations, along `schedule` ("a5b3a"), or as chance has it (`seed`), or one
+    after the other; with `one_cpu` they are tasks that share one CPU. The shrink worker gives up after
+    `worker_failures` failed tries. `multi_shot`: the run goes on past what the sanitizers report. `functions` take the
+    place of the model's, by name: {"load": "lru_lock first"}, or a function of one's own; "Zbud.shrink" says whose is
+    meant. `changes` are parameters that are set while it runs: (step, name, value), as `History.fork` makes them.
 
     Raises BadInput for a value that cannot be.
 
@@ -128,7 +130,10 @@ class Setup:
 
     def machine(self) -> Machine:
         """The machine, on which nothing has happened yet."""
-        machine = Machine(**{name: getattr(self, name) for name in OF_MACHINE})
+        arguments = {name: getattr(self, name) for name in OF_MACHINE}
+        if self.compressor == Lengths.name:
+            arguments["compressor"] = Lengths()
+        machine = Machine(**arguments)
         machine.zswap.max_reclaim_retries = self.worker_failures
         guard_objects(machine)
         if self.functions:
