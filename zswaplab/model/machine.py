@@ -7,7 +7,7 @@ from typing import Any
 
 from .compressors import Compressor, page_bytes
 from .errors import ENOSPC, BadInput, hold, require
-from .faults import Faults
+from .faults import ZEROS, Faults
 from .limits import check_parameter
 from .pools import make_pool
 from .stages import STAGES, existed, load_end_of, make_stage
@@ -144,11 +144,13 @@ class Machine(Faults):
         return start(*numbers)
 
     def parse(self, text: str) -> tuple[Callable[..., Kernel], tuple[int, ...]]:
-        """The operation that a workload's line names: "write 3", "write 3 17" (a seed), "read 3", "page_out 3",
-        "free 3", "worker", "swapoff", "drop_cache" (frames that only the swap cache holds go), or a call of zswap
-        alone: "store 1 17" (slot, seed), "load 1", "invalidate 1". Raises BadInput for anything else.
+        """The operation that a workload's line names: "write 3", "write 3 17" (a seed), "write 3 zeros", "read 3",
+        "page_out 3", "free 3", "worker", "swapoff", "drop_cache" (frames that only the swap cache holds go), or a call
+        of zswap alone: "store 1 17" (slot, seed), "load 1", "invalidate 1". Raises BadInput for anything else.
         """
         verb, *numbers = text.split() or [""]
+        if verb == "write" and numbers[1:] == ["zeros"] and numbers[0].isdecimal():
+            return (lambda page: self.write_fault(page, ZEROS)), (int(numbers[0]),)
         verbs: dict[str, tuple[Callable[..., Kernel], int, int]] = {  # what it starts; how many numbers follow
             "write": (self.write_fault, 1, 2), "read": (self.read_fault, 1, 1), "page_out": (self.pageout, 1, 1),
             "free": (self.zap, 1, 1), "worker": (self.worker, 0, 0), "swapoff": (self.swap_off, 0, 0),
@@ -158,8 +160,8 @@ class Machine(Faults):
         start, least, most = verbs.get(verb, (None, 0, 0))
         if start is None or not least <= len(numbers) <= most or not all(n.isdecimal() for n in numbers):
             raise BadInput(
-                f"operation {text!r} is not known; write 'read 3', 'page_out 3', 'free 3', 'write 3', "
-                "'write 3 SEED', 'worker', 'swapoff', 'drop_cache', 'store 1', 'load 1' or 'invalidate 1'"
+                f"operation {text!r} is not known; write 'read 3', 'page_out 3', 'free 3', 'write 3', 'write 3 SEED', "
+                "'write 3 zeros', 'worker', 'swapoff', 'drop_cache', 'store 1', 'load 1' or 'invalidate 1'"
             )
         return start, tuple(map(int, numbers))
 

@@ -22,11 +22,12 @@ from ..model.machine import Machine
 from ..model.source import resolved
 from ..model.stages import Stage
 from ..model.steps import FAULT, Kernel, Step, run
-from ..model.swap import Swap
-from ..model.zpool import ZPOOLS
+from ..model.zpool import Zpool
+from ..model.zswap import Zswap
 from .cpus import Cpus, Deadlock, Operation, Start, need_page, operation_of, packed, refuse, unpacked
 from .events import Fact
 from .lockdep import CircularLocking, Lockdep
+from .rules import OWNERS, parts_of
 from .scene import Change, Watch
 from .setup import Setup, guard_objects
 from .state import Checkpoint
@@ -124,7 +125,7 @@ class Session:
         self.current: list[int] = [-1]  # CPU -> number of its operation
         self.watch: Watch | None = None
         if observed:
-            self._places = _Places(type(self.machine.zswap), self.machine.stage)
+            self._places = _Places(self.machine)
             self.watch = Watch(self.machine)
             self.machine.hook.subscribe(self.watch.observe)
         self._dice = None if setup.seed is None else random.Random(setup.seed)
@@ -456,9 +457,10 @@ def _facts_of(fault: Fault) -> dict[str, Any]:
 class _Places:
     """Where in the model's source each CPU stands, as of the stage, and which entries its functions point to."""
 
-    def __init__(self, zswap: type, stage: Stage) -> None:
-        self.functions = _kernel_code(zswap)
-        self.stage = stage
+    def __init__(self, machine: Machine) -> None:
+        parts = parts_of(machine)
+        self.functions = _kernel_code(*{**OWNERS, **{name: type(part) for name, part in parts.items()}}.values())
+        self.stage = machine.stage
         self.sources: list[dict[str, Any]] = []
         self.rows: dict[CodeType, tuple[int, dict[int, int]]] = {}
         self.known: dict[tuple[CodeType, int], Place | None] = {}
@@ -534,11 +536,11 @@ def _source_of(function: Callable[..., Any], stage: Stage) -> tuple[dict[int, in
 
 
 @cache
-def _kernel_code(zswap: type) -> dict[CodeType, tuple[Callable[..., Any], str, str]]:
+def _kernel_code(*owners: type) -> dict[CodeType, tuple[Callable[..., Any], str, str]]:
     """Code of each function of the model -> (function, the kernel's name, the kernel's file)."""
     found = {}
-    owners = [(Machine, ""), (Swap, ""), (zswap, "zswap.c")]
-    for owner, file in [*owners, *((zpool, f"{name}.c") for name, zpool in ZPOOLS.items())]:
+    for owner in owners:
+        file = "zswap.c" if issubclass(owner, Zswap) else f"{owner.name}.c" if issubclass(owner, Zpool) else ""
         for _, function in inspect.getmembers(owner, inspect.isfunction):
             plain = inspect.unwrap(function)
             found[plain.__code__] = (plain, getattr(function, "kernel", ""), file)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote, unquote
@@ -21,7 +22,8 @@ from ..model.pools import Pool
 from ..model.zpool import Handle
 from ..model.zswap import Zswap
 from .cpus import tasks_of, unpacked
-from .rules import Function, replaced
+from .lengths import Lengths
+from .rules import OWNERS, Function, parts_of, take_place
 from .stand_ins import named
 from .workloads import lines_of
 
@@ -40,13 +42,14 @@ _OWN = "own "  # stands in a text for a workload of the reader's own, of which o
 class Setup:
     """One run of the model, as a value.
 
-    The first eleven fields are the arguments of `Machine`. `workload` runs first, one operation after the other: a
-    list of lines like "page_out 3", or the name of a workload with its sizes, like "revisit 10 6". `cpus` then run at
-    once, each its own operations, along `schedule` ("a5b3a"), or as chance has it (`seed`), or one after the other;
-    with `one_cpu` they are tasks that share one CPU. The shrink worker gives up after `worker_failures` failed tries.
-    `multi_shot`: the run goes on past what the sanitizers report. `functions` take the place of the model's, by name:
-    {"load": "lru_lock first"}, or a function of one's own. `changes` are parameters that are set while it runs:
-    (step, name, value), as `History.fork` makes them.
+    The first eleven fields are the arguments of `Machine`; `compressor` may also be "lengths": deflate by recorded
+    lengths, the same on every system, for pages made from seeds below 1,000. `workload` runs first, one operation
+    after the other: a list of lines like "page_out 3", or the name of a workload with its sizes, like "revisit 10 6".
+    `cpus` then run at once, each its own operations, along `schedule` ("a5b3a"), or as chance has it (`seed`), or one
+    after the other; with `one_cpu` they are tasks that share one CPU. The shrink worker gives up after
+    `worker_failures` failed tries. `multi_shot`: the run goes on past what the sanitizers report. `functions` take the
+    place of the model's, by name: {"load": "lru_lock first"}, or a function of one's own; "Zbud.shrink" says whose is
+    meant. `changes` are parameters that are set while it runs: (step, name, value), as `History.fork` makes them.
 
     Raises BadInput for a value that cannot be.
 
@@ -103,8 +106,15 @@ class Setup:
                 raise BadInput(f"seed={self.seed!r} chooses among CPUs: give cpus=['read 3', 'free 3'] with it")
             require("seed", self.seed, 0, 2**63, "a seed")
         machine = self.machine()
+        self.check_backend(machine)
         for text in [*self.lines(), *(text for task in tasks_of(self.cpus or ["worker"]) for text in task)]:
             machine.parse(text)
+
+    def check_backend(self, machine: Machine) -> None:
+        """Raise BadInput where a backend is made while it runs, and a function was to take the place of one of its."""
+        new = [change for change in self.changes if change[1] in ("zpool", "compressor")]
+        if new and type(machine.zswap.pool.zpool) not in OWNERS.values():
+            raise BadInput(f"changes={new!r} makes a new backend: functions={dict(self.functions)!r} is lost there")
 
     def __repr__(self) -> str:
         """What differs from the defaults, as it can be typed again."""
@@ -121,13 +131,15 @@ class Setup:
 
     def machine(self) -> Machine:
         """The machine, on which nothing has happened yet."""
-        machine = Machine(**{name: getattr(self, name) for name in _OF_MACHINE})
+        arguments = {name: getattr(self, name) for name in _OF_MACHINE}
+        if self.compressor == Lengths.name:
+            arguments["compressor"] = Lengths()
+        machine = Machine(**arguments)
         machine.zswap.max_reclaim_retries = self.worker_failures
         guard_objects(machine)
         if self.functions:
             given = dict(self.functions).items()
-            functions = {name: named(what) if isinstance(what, str) else what for name, what in given}
-            machine.zswap.__class__ = replaced(type(machine.zswap), functions)
+            take_place(machine, {name: named(what, name) if isinstance(what, str) else what for name, what in given})
         return machine
 
     def lines(self) -> list[str]:
@@ -137,7 +149,7 @@ class Setup:
     @classmethod
     def of(cls, machine: Machine, **more: Any) -> Setup | None:
         """The setup of a machine that is new; None for one that has been used: it cannot be made again."""
-        if not machine.is_new or type(machine.zswap) is not Zswap:
+        if not machine.is_new or any(type(part) not in OWNERS.values() for part in parts_of(machine).values()):
             return None
         return cls(**machine.made_with, **more, worker_failures=machine.zswap.max_reclaim_retries)
 
@@ -305,9 +317,15 @@ def _own_lines(meant: str, workload: Sequence[str] | None) -> list[str]:
 
 def guard_objects(machine: Machine) -> None:
     """From now on an object that is given back to a backend is freed memory, too."""
-    zswap = type(machine.zswap)
+    zswap: Any = type(machine.zswap)
     if zswap.free_object is not _free_and_poison:
-        machine.zswap.__class__ = type(zswap.__name__, (zswap,), {"free_object": _free_and_poison})
+        machine.zswap.__class__ = _guarded(zswap)
+
+
+@cache
+def _guarded(zswap: Any) -> Any:
+    """The same class, whose objects in a backend are freed memory once they are given back."""
+    return type(zswap.__name__, (zswap,), {"free_object": _free_and_poison})
 
 
 def _free_and_poison(self: Zswap, pool: Pool, handle: Handle) -> None:
