@@ -19,13 +19,17 @@ from zswaplab.run.cases import Named, table
 from zswaplab.run.cpus import packed
 from zswaplab.run.history import record
 from zswaplab.run.setup import Setup
-from zswaplab.run.workloads import WORKLOADS, lines_of
+from zswaplab.run.workloads import WORKLOADS, lines_of, sizes_of
 
 LINES = st.one_of(
     st.builds("{} {}".format, st.sampled_from(["write", "page_out", "read", "free"]), st.integers(0, 99)),
     st.builds("write {} {}".format, st.integers(0, 99), st.integers(0, 10**6)), st.just("worker"),
 )  # fmt: skip
-NAMED = st.builds("{} {} {}".format, st.sampled_from(sorted(WORKLOADS)), st.integers(1, 40), st.integers(1, 9))
+NAMED = st.sampled_from(sorted(WORKLOADS)).flatmap(
+    lambda name: st.lists(st.integers(2, 40), max_size=len(sizes_of(name))).map(
+        lambda sizes: " ".join([name, *map(str, sizes)])
+    )
+)
 TASKS = st.lists(st.lists(LINES, min_size=1, max_size=3).map("; ".join), min_size=1, max_size=4)
 
 
@@ -175,12 +179,6 @@ def test_a_fork_is_a_value_too() -> None:
     assert again.first_difference(fork) is None and again.first_difference(history) == history.first_difference(fork)
     twice = fork.fork(200, max_pool_percent=10)
     assert twice.setup and len(twice.setup.changes) == 2 and twice.first_difference(fork) is not None
-
-
-@pytest.mark.parametrize("name", sorted(WORKLOADS))
-def test_a_named_workload_takes_its_sizes(name: str) -> None:
-    assert lines_of(name) != lines_of(f"{name} 3")
-    assert record(Setup(ram_pages=30, workload=f"{name} 4 2")).fault is None
 
 
 @pytest.mark.parametrize("named", table(), ids=lambda named: named.name)
