@@ -1,7 +1,8 @@
 """What starting costs: `python benchmarks/start.py`.
 
-The time of `import zswaplab` in a fresh Python, beyond starting Python itself; and the memory of a process
-that has replayed the largest recording shipped and made its table and its plot, as a notebook's kernel does.
+The time of `import zswaplab` in a fresh Python, beyond starting Python itself; of `zswaplab runs` from start to end;
+and the memory of a process that has replayed the largest recording shipped and made its table and its plot, as a
+notebook's kernel does.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def seconds(code: str) -> float:
     times = []
     for _ in range(REPETITIONS):
         started = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True)
+        subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
         times.append(time.perf_counter() - started)
     return statistics.median(times)
 
@@ -36,6 +37,8 @@ def seconds(code: str) -> float:
 if __name__ == "__main__":
     for code in ("import zswaplab", "from zswaplab import Machine"):
         print(f"{code}: {(seconds(code) - seconds('pass')) * 1000:.0f} ms")
+    listing = seconds("from zswaplab.cli import main; main(['runs'])")
+    print(f"zswaplab runs: {listing:.2f} s, Python itself included")
     largest = max((data_dir() / "recordings").glob("*/trace.csv.gz"), key=lambda path: path.stat().st_size).parent.name
     subprocess.run([sys.executable, "-c", KERNEL, largest], check=True)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024

@@ -1,44 +1,88 @@
 """The zswaplab command: what the shell can ask of recordings, and of every interleaving of a few operations.
 
 Exit status: 0 if nothing disagrees or fails, 1 if something does, 2 for bad input or a search that is not complete.
+Then as elsewhere: 70 if zswaplab itself breaks, 130 if it is interrupted, 141 if its output is no longer read.
 """
 
 from __future__ import annotations
 
 import argparse
+import codecs
+import io
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from traceback import format_exc
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .model.errors import BadInput, require
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from .run.cases import Named
     from .run.search import Found
     from .trace.conform import Verdict
 
+CLEAR_LINE = "\r\033[K"  # of a terminal
+IN_ASCII = {"·": ".", "×": "x", "…": "...", "→": "->", "█": "#", "░": "."}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    options = parser().parse_args(arguments)
+    open_streams()
     try:
+        options = parser().parse_args(arguments)
         status: int = options.run(options)
         sys.stdout.flush()
         return status
     except BadInput as problem:
-        print(f"zswaplab: {problem}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # whoever read our output has seen enough; nothing is left to flush at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return complain(str(problem), 2)
     except KeyboardInterrupt:
-        print("\nzswaplab: interrupted", file=sys.stderr)
-        return 130
+        return complain("interrupted", 130)
+    except BrokenPipeError:  # whoever read our output has seen enough
+        return 141
+    except OSError as problem:  # a full disk, an installation that has lost its recordings
+        return complain(str(problem), 2)
+    except Exception:  # with Python's own 1 it would say that something disagrees
+        return complain(format_exc(), 70)
+    finally:
+        close_streams()
+
+
+def complain(problem: str, status: int) -> int:
+    with suppress(OSError):  # nobody listens: the status says it
+        print(f"{CLEAR_LINE if sys.stderr.isatty() else ''}zswaplab: {problem}", file=sys.stderr)
+    return status
+
+
+def open_streams() -> None:
+    """Let every character be printed, in whatever encoding, and also where the shell has closed a stream (`>&-`)."""
+    codecs.register_error("zswaplab", in_ascii)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name) or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="zswaplab")
+        setattr(sys, name, stream)
+
+
+def in_ascii(error: Any) -> tuple[str, int]:
+    """An error handler for encoding: ASCII in place of characters that the encoding does not have."""
+    lost = error.object[error.start : error.end]
+    return "".join(IN_ASCII.get(character) or ascii(character)[1:-1] for character in lost), error.end
+
+
+def close_streams() -> None:
+    """Drop what can no longer be written, or Python would fail on it once more at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def parser() -> argparse.ArgumentParser:
@@ -162,6 +206,8 @@ def side_by_side(jobs: int) -> Iterator[Executor | None]:
     if jobs == 1:
         yield None
         return
+    from concurrent.futures import ProcessPoolExecutor
+
     with ProcessPoolExecutor(jobs) as executor:
         yield executor
 
@@ -173,7 +219,7 @@ def progress(runs: int) -> Callable[[int, int], None] | None:
 
     def show(done: int, of: int) -> None:
         bar = "█" * (done * 30 // of)
-        sys.stderr.write(f"\r{bar:░<30} {done * 100 // of:3} % of {runs} recordings" if done < of else "\r\033[K")
+        sys.stderr.write(f"\r{bar:░<30} {done * 100 // of:3} % of {runs} recordings" if done < of else CLEAR_LINE)
         sys.stderr.flush()
 
     return show
@@ -193,10 +239,34 @@ def summary(verdicts: list[Verdict]) -> str:
 
 
 def runs(options: argparse.Namespace) -> int:
-    from .trace.tables import runs as shipped
+    from .trace.tables import rows_of_runs
 
-    print(shipped().to_string(index=False))
+    print("\n\n".join(folded(rows_of_runs(), shutil.get_terminal_size((0, 0)).columns)))
     return 0
+
+
+def folded(rows: list[dict[str, Any]], width: int) -> Iterator[str]:
+    """A table as text; where it is wider than `width`, in several, each beginning with the first column (0: one)."""
+    first, *others = (aligned(name, [row[name] for row in rows]) for name in rows[0])
+    part = [first]
+    for column in others:
+        if width and len(part) > 1 and sum(len(each[0]) + 1 for each in part) + len(column[0]) > width:
+            yield joined(part)
+            part = [first]
+        part.append(column)
+    yield joined(part)
+
+
+def aligned(name: str, values: list[Any]) -> list[str]:
+    """A column's lines, its name first; numbers to the right."""
+    number = isinstance(values[0], int)
+    lines = [name, *(f"{value:,}" if number else str(value) for value in values)]
+    width = max(map(len, lines))
+    return [line.rjust(width) if number else line.ljust(width) for line in lines]
+
+
+def joined(columns: list[list[str]]) -> str:
+    return "\n".join(" ".join(line).rstrip() for line in zip(*columns, strict=True))
 
 
 if __name__ == "__main__":

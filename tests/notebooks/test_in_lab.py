@@ -16,7 +16,7 @@ import pytest
 from tests.serving import Server
 from zswaplab import Machine, record
 from zswaplab.run.history import History
-from zswaplab.trace.workloads import revisit
+from zswaplab.run.workloads import revisit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page

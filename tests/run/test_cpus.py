@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from tests.run.kit import finish, follow
 from zswaplab.model.errors import BadInput, Fault
 from zswaplab.model.machine import Machine
 from zswaplab.run.cpus import Cpus, Deadlock, packed, unpacked
+from zswaplab.run.history import record
 from zswaplab.run.lockdep import Lockdep
 from zswaplab.run.rules import altered
 from zswaplab.run.search import Case, explore
@@ -54,9 +56,9 @@ def test_a_schedule_replays_exactly_observed_or_not(stage: str, device: str, see
         cpus, fault = Cpus(m, OPERATIONS), ""
         try:
             if schedule is None:
-                cpus.run(seed=seed)
+                finish(cpus, seed)
             else:
-                cpus.follow(schedule)
+                follow(cpus, schedule)
         except Fault as problem:
             fault = str(problem)
         return packed(cpus.taken), outcome(m), fault
@@ -70,7 +72,7 @@ def test_seeds_differ() -> None:
     runs = set()
     for seed in range(5):
         cpus = Cpus(machine(), OPERATIONS)
-        cpus.run(seed=seed)
+        finish(cpus, seed)
         runs.add(packed(cpus.taken))
     assert len(runs) > 1
 
@@ -88,23 +90,38 @@ REFUSED = {
 def test_a_schedule_that_cannot_be_followed_says_how_far_it_got(name: str) -> None:
     operations, schedule, told = REFUSED[name]
     with pytest.raises(BadInput) as refused:
-        Cpus(machine(), operations).run(schedule)
+        record(machine(), cpus=operations, schedule=schedule)
     assert told in str(refused.value)
 
 
 def test_a_refused_schedule_names_the_steps_it_has_taken() -> None:
     with pytest.raises(BadInput, match=r"cannot go on after 6 steps \(a4b2\)"):
-        Cpus(machine(), ["read 3", "read 3"]).run("a4b3a")
+        record(machine(), cpus=["read 3", "read 3"], schedule="a4b3a")
 
 
-@pytest.mark.parametrize("cpus", ["read 3", [], [""], ["fly 3"], ["read"], [[]], ["read 77"], ["read 3; free 99"]])
+@pytest.mark.parametrize("schedule", [[0, 0, 1], 3, None, b"a3"])
+def test_a_schedule_that_is_no_text_is_refused(schedule: Any) -> None:
+    with pytest.raises(BadInput, match="give it as a text, like 'a5b3a'"):
+        unpacked(schedule, 2)
+
+
+@pytest.mark.parametrize("schedule", ["a999999999999", "a9999999", "a900000b900000"])
+def test_a_schedule_longer_than_any_run_is_refused_before_it_is_made(schedule: str) -> None:
+    with pytest.raises(BadInput, match="give at most 1,000,000 steps"):
+        unpacked(schedule, 2)
+
+
+@pytest.mark.parametrize(
+    "cpus", ["read 3", [], [""], ["fly 3"], ["read"], [[]], ["read 77"], ["read 3; free 99"], ["page_out 77"], [3], 3,
+             [["read 3", 3]], None],
+)  # fmt: skip
 def test_cpus_that_cannot_be_are_refused(cpus: Any) -> None:
     with pytest.raises(BadInput):
         Cpus(machine(), cpus)
 
 
 def test_a_page_may_be_written_by_another_cpu_first() -> None:
-    Cpus(machine(), ["write 77", "read 77"]).run()
+    finish(Cpus(machine(), ["write 77", "read 77"]))
 
 
 # -- locks -----------------------------------------------------------------------------------------
@@ -113,25 +130,25 @@ def test_a_page_may_be_written_by_another_cpu_first() -> None:
 def test_a_second_fault_on_a_slot_waits_for_the_first_ones_read() -> None:
     m = machine()
     cpus = Cpus(m, ["read 3", "read 3"])
-    cpus.follow("a4b2")
+    follow(cpus, "a4b2")
     lock = cpus.waits(1)
     assert lock is not None and lock.name == "folio lock" and lock.holder == 0
     assert "CPU b 'read 3': blocked on the folio lock" in repr(cpus)
-    cpus.run()
+    finish(cpus)
     assert m.zswap.counters.stored_pages == 2
 
 
 def test_a_synchronous_device_lets_two_faults_read_at_once() -> None:
     m = machine(device="synchronous")
     cpus = Cpus(m, ["read 3", "read 3"])
-    cpus.follow("a5b5")
+    follow(cpus, "a5b5")
     entry = m.zswap.trees[0].entries[1]
     assert entry.refcount == 3
 
 
 def test_the_worker_never_runs_twice_at_once() -> None:
     cpus = Cpus(machine(), ["worker", "worker"])
-    cpus.follow("a4b")
+    follow(cpus, "a4b")
     lock = cpus.waits(1)
     assert lock is not None and lock.name == "workqueue"
 
@@ -151,10 +168,14 @@ def test_a_deadlock_is_reported_as_one_with_who_waits_for_whom() -> None:
     assert set(found) == {"CircularLocking", "Deadlock"}
     told = str(found["Deadlock"].fault)
     assert "CPU a (read 3) waits for the tree lock, which CPU b has" in told
-    assert "CPU b (page_out 4) waits for the lru_lock, which CPU a has" in told
-    cpus = Cpus(case.build(), case.cpus)
-    with pytest.raises(Deadlock):
-        cpus.run(packed(found["Deadlock"].schedule))
+    assert "CPU b (page out 4) waits for the lru_lock, which CPU a has" in told
+    cpus = case.session().cpus
+    follow(cpus, packed(found["Deadlock"].schedule))
+    problem = cpus.deadlock()
+    assert isinstance(problem, Deadlock) and str(problem) == told
+    assert [(wait.cpu, wait.lock, wait.holder, wait.finished) for wait in problem.waits] == [
+        (0, "tree lock", 1, False), (1, "lru_lock", 0, False)
+    ]  # fmt: skip
 
 
 def test_lockdep_needs_no_deadlock() -> None:
@@ -178,7 +199,7 @@ def test_a_checkpoint_puts_everything_back(stage: str, seed: int) -> None:
     checkpoint, name, before = Checkpoint(m), namer.name(cpus), outcome(m)
     ends = []
     for _ in range(2):
-        cpus.run(seed=seed)
+        finish(cpus, seed)
         ends.append((namer.name(cpus), outcome(m)))
         checkpoint.restore()
         cpus.begin()

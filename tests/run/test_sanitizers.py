@@ -12,8 +12,10 @@ from zswaplab.model.errors import Fault, ListCorruption, UseAfterFree
 from zswaplab.model.machine import Machine
 from zswaplab.model.steps import run
 from zswaplab.run.cases import case_named, table
-from zswaplab.run.cpus import Cpus, packed
-from zswaplab.run.sanitizers import Report, Sanitizers, guard_objects, watched_run
+from zswaplab.run.cpus import packed
+from zswaplab.run.history import History
+from zswaplab.run.sanitizers import Report, Sanitizers
+from zswaplab.run.setup import guard_objects
 from zswaplab.trace.shipped import data_dir
 
 LOAD, DELETE, ADD, FREE = "zswap_frontswap_load", "__list_del_entry_valid", "__list_add_valid", "zswap_free_entry"
@@ -47,6 +49,12 @@ def loads(console: str, **options: Any) -> tuple[Machine, Sanitizers]:
     for page in range(len(contents)):
         machine.read(page)
     return machine, watch
+
+
+def shortest(name: str, **options: Any) -> History:
+    """The shortest failing schedule of a named case, with every sanitizer watching."""
+    named = case_named(name, table())
+    return named.case.history(packed(named.run().found[0].schedule), **options)
 
 
 def accesses(reports: list[Report]) -> list[tuple[str, int | None, int | None, str]]:
@@ -85,23 +93,20 @@ def test_a_report_has_the_kernels_shape() -> None:
 
 
 def test_before_patch_1_an_entry_has_64_bytes() -> None:
-    named = case_named("base-v1-two-reads", table())
-    watch = watched_run(named.case, packed(named.run().found[0].schedule))
+    watch = shortest("base-v1-two-reads")
     assert "located 32 bytes inside of freed 64-byte region" in watch.reports[0].text
     assert "by CPU b (read 3)" in watch.reports[0].text
 
 
 @pytest.mark.parametrize("name", ["remedy-a-two-reads", "base-v1-two-reads"])
 def test_a_double_invalidation_reads_the_freed_refcount_and_then_goes_below_zero(name: str) -> None:
-    named = case_named(name, table())
-    watch = watched_run(named.case, packed(named.run().found[0].schedule), multi_shot=True)
+    watch = shortest(name, multi_shot=True)
     assert accesses(watch.reports)[0] == ("read", 4, 32, "zswap_entry_put")
     assert watch.reports[-1].kind == "bug" and "refcount -1" in watch.reports[-1].text
 
 
 def test_the_snippets_order_looks_at_the_freed_node_first() -> None:
-    named = case_named("4-v2", table())
-    watch = watched_run(named.case, packed(named.run().found[0].schedule), multi_shot=True)
+    watch = shortest("4-v2", multi_shot=True)
     assert [access[:3] for access in accesses(watch.reports)][:2] == [("read", 8, 0), ("read", 4, 32)]
     assert watch.reports[-1].kind == "bug"
 
@@ -153,7 +158,7 @@ def test_a_detached_sanitizer_leaves_nothing_behind() -> None:
 def test_lost_bytes_are_followed_to_where_the_last_copy_went() -> None:
     named = case_named("C2-2", table())
     lost = next(found for found in named.run().explored.failures if found.kind == "DataLost")
-    report = watched_run(named.case, packed(lost.schedule)).reports[-1]
+    report = named.case.history(packed(lost.schedule)).reports[-1]
     assert report.kind == "data"
     assert "page 4 was read back with other bytes" in report.text and "it got the bytes of page 3" in report.text
     assert "of CPU a (worker), its bytes are in no place any more" in report.text
@@ -184,9 +189,9 @@ def test_a_tree_that_swapoff_has_taken_is_a_null_pointer() -> None:
 
 
 def test_stacks_name_the_cpu_that_freed_and_the_one_that_touches() -> None:
-    named = case_named("rfc2-4-off", table())
-    watch = watched_run(named.case, packed(named.run().found[0].schedule))
-    text = watch.reports[0].text
+    report = shortest("rfc2-4-off").reports[0]
+    text = report.text
     assert "(field 'length') by CPU a (read 3)" in text
-    assert "Allocated by the setup:" in text and "Freed by CPU a (read 3):" in text
-    assert isinstance(Cpus(named.case.build(), named.case.cpus), Cpus)
+    assert "Allocated by CPU a (page out 3):" in text and "Freed by CPU a (read 3):" in text
+    assert report.allocated and report.freed and report.used
+    assert report.allocated.step < report.freed.step < report.used.step

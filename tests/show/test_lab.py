@@ -49,11 +49,11 @@ def test_it_opens_where_the_pool_is_full() -> None:
 
 def test_a_switch_keeps_the_readers_place() -> None:
     fresh = lab()
-    texts = [fresh.history.operations[moment.operation] for moment in fresh.history.moments]
+    texts = [str(fresh.history.operations[moment.operation]) for moment in fresh.history.moments]
     fresh.player.step = texts.index("read 1")
     fresh.evictable.value = False
     moment = fresh.history[fresh.player.step]
-    assert fresh.history.operations[moment.operation] == "read 1"
+    assert str(fresh.history.operations[moment.operation]) == "read 1"
 
 
 def test_a_place_that_is_no_more_becomes_the_end() -> None:

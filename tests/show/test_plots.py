@@ -18,6 +18,7 @@ from tests.trace.altered import QUIET, SHIPPED, load, shared
 from zswaplab.model.errors import BadInput
 from zswaplab.model.machine import Machine
 from zswaplab.run.history import record
+from zswaplab.run.workloads import revisit
 from zswaplab.show.palette import OKABE_ITO
 from zswaplab.show.plots import (
     COLOURS,
@@ -35,7 +36,6 @@ from zswaplab.trace.altered import altered
 from zswaplab.trace.read import read
 from zswaplab.trace.shipped import find_run
 from zswaplab.trace.tables import Life, Replayed, replay
-from zswaplab.trace.workloads import revisit
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,10 @@ EAGAIN, ENOMEM, EEXIST, ENODEV, EINVAL, ENOSPC = 11, 12, 17, 19, 22, 28
 class BadInput(ValueError):
     """An argument that cannot be: the message names the value, the rule and the remedy."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback: in a notebook, the message alone."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class Fault(Exception):
     """Something at which a real kernel would crash, or at which KASAN or list debugging would report."""
@@ -41,7 +45,11 @@ class Uninitialised(Fault):
 
 
 class DataLost(Fault):
-    """A page was read back with other bytes than were written to it."""
+    """A page was read back with other bytes than were written to it: `page` is its number, `got` what was read."""
+
+    def __init__(self, page: int, got: bytes) -> None:
+        self.page, self.got = page, got
+        super().__init__(f"page {page} was read back with other bytes than were written to it")
 
 
 class Broken(AssertionError):

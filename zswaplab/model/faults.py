@@ -34,7 +34,7 @@ class Faults:
         data = page_bytes(page if content is None else content)
         while page in self.slots and page not in self.frames:
             yield from self.swap_in(page, True)
-        frame = self.frames.setdefault(page, Frame())
+        frame = self.frames.get(page) or self.map_frame(page, Frame())
         frame.data, frame.dirty = data, True
         self.written[page] = data
         if self.hook.observer:
@@ -53,7 +53,7 @@ class Faults:
         if self.hook.observer:
             self.hook.observer("read", page, data)
         if data != self.written.get(page, ZEROS):
-            raise DataLost(f"page {page} was read back with other bytes than were written to it")
+            raise DataLost(page, data)
         return data
 
     def swap_in(self, page: int, write: bool) -> Kernel:
@@ -70,7 +70,7 @@ class Faults:
                 yield from swap.readpage(offset, frame)
                 yield FAULT
                 if self.still_out(page, offset):
-                    self.frames[page] = frame
+                    self.map_frame(page, frame)
                     yield from self.drop_slot(page)
                 return
             frame.lock.take(self.hook.task)
@@ -82,12 +82,19 @@ class Faults:
             frame.users += 1
         yield frame.lock.acquire
         if swap.cache.get(offset) is frame and self.still_out(page, offset):
-            self.frames[page] = frame
+            self.map_frame(page, frame)
             if write and frame.users == 1:  # nobody else needs the copy in swap
                 swap.delete_from_cache(offset)
                 yield from self.drop_slot(page)
         frame.users -= 1
         frame.lock.drop()
+
+    def map_frame(self, page: int, frame: Frame) -> Frame:
+        """The page is in RAM from now on, in that frame."""
+        self.frames[page] = frame
+        if self.hook.observer:
+            self.hook.observer("frame", page, "present")
+        return frame
 
     def still_out(self, page: int, offset: int) -> bool:
         """Whether the page-table entry is what the fault began with (`pte_same`)."""
@@ -113,6 +120,8 @@ class Faults:
         frame.lock.take(self.hook.task)
         offset = self.slots[page]
         del self.frames[page]
+        if self.hook.observer:
+            self.hook.observer("frame", page, "swapped")
         if frame.dirty:
             yield from self.swap.writepage(offset, frame)
         frame.lock.drop()
@@ -125,6 +134,8 @@ class Faults:
         require("page", page, 0, 2**40, "pages")
         self.frames.pop(page, None)
         self.written.pop(page, None)
+        if self.hook.observer:
+            self.hook.observer("frame", page, "freed")
         if page in self.slots:
             yield from self.drop_slot(page)
 

@@ -68,7 +68,8 @@ CALL, RETURN = Step("call"), Step("return")  # only while observed: a kernel fun
 class Hook:
     """The one place where observers hang; all structures of a machine share it.
 
-    `observer` is what the model tells, None where nobody listens: `subscribe` and `unsubscribe` set it. `freed`, if set, has the classes of freed objects, in place of those whose first touch is a fault.
+    `observer` is what the model tells, None where nobody listens: `subscribe` and `unsubscribe` set it.
+    `freed`, if set, has the classes of freed objects, in place of those whose first touch is a fault.
     `list_debug`, if set, is told what the kernel's list debugging finds. `cpu` is the CPU that runs, `task` the
     number of what runs there: the same, but where several tasks share a CPU. `buffers` has what each CPU's
     zsmalloc copies objects to.

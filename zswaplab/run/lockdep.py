@@ -12,10 +12,6 @@ from ..model.errors import Fault
 Stack = list[str]
 
 
-class CircularLocking(Fault):
-    """A lock is taken while another is held that elsewhere is taken inside it."""
-
-
 @dataclass(frozen=True)
 class Order:
     """`inner` was taken with `outer` held, for the first time at `stack` (innermost function first)."""
@@ -24,6 +20,17 @@ class Order:
     inner: str
     task: str
     stack: tuple[str, ...]
+
+
+class CircularLocking(Fault):
+    """A lock is taken while another is held that elsewhere is taken inside it.
+
+    `chain` has the new order first, then those known before that lead back from its inner lock to its outer one.
+    """
+
+    def __init__(self, chain: tuple[Order, ...]) -> None:
+        self.chain = chain
+        super().__init__(circle(chain[0], list(chain[1:])))
 
 
 class Lockdep:
@@ -41,7 +48,7 @@ class Lockdep:
             if (outer, lock) not in self.orders:
                 new = self.orders[outer, lock] = Order(outer, lock, task, tuple(stack))
                 if chain := self.path(lock, outer):
-                    return CircularLocking(circle(new, chain))
+                    return CircularLocking((new, *chain))
         return None
 
     def path(self, first: str, last: str, seen: frozenset[str] = frozenset()) -> list[Order]:

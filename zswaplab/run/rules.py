@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from ..model.errors import BadInput
+from ..model.errors import BadInput, choose
 from ..model.machine import Machine
 from ..model.source import source
 from ..model.steps import kernel
@@ -22,6 +22,23 @@ from ..model.zswap import Zswap
 ITERATORS = {"iter", "enumerate", "zip", "map", "filter", "reversed", "next"}
 Function = Callable[..., Any]
 counter = itertools.count()
+STAND_INS: dict[str, Callable[[], Function]] = {}  # name -> what makes a function that takes the model's place
+
+
+def stand_in(name: str) -> Callable[[Callable[[], Function]], Callable[[], Function]]:
+    """Give what makes a function a name, under which a Setup can hold it."""
+
+    def note(make: Callable[[], Function]) -> Callable[[], Function]:
+        STAND_INS[name] = make
+        return make
+
+    return note
+
+
+def named(name: str) -> Function:
+    """The function of that name. Raises BadInput where nothing has that name."""
+    choose("function", name, STAND_INS)
+    return STAND_INS[name]()
 
 
 def replaced(owner: type, functions: Mapping[str, Function]) -> type:

@@ -10,113 +10,146 @@ import inspect
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import zswaplab.model
 
 from ..model.entry import Entry
 from ..model.errors import Bug, DataLost, Fault, ListCorruption, UseAfterFree
-from ..model.freed import LAYOUT, FreedClasses, is_freed, name_of, poison
+from ..model.freed import LAYOUT, FreedClasses, is_freed, name_of
+from ..model.lru import Lru
 from ..model.machine import Machine
-from ..model.pools import Pool
-from ..model.swap import Frame
-from ..model.zpool import Handle
-from ..model.zswap import Zswap
-from .cpus import NAMES, Cpus, frames_of, unpacked
-from .lockdep import Lockdep
-
-if TYPE_CHECKING:
-    from .search import Case
+from ..model.swap import Frame, Swap
+from ..model.tree import Tree
+from ..model.zpool import ZPOOLS
+from .cpus import NAMES, Cpus, Deadlock, Wait, frames_of
+from .lockdep import CircularLocking, Order
 
 MODEL = str(Path(zswaplab.model.__file__).parent)
+DRIVER = str(Path(__file__).with_name("cpus.py"))  # below it nothing of the model runs
+MACHINERY = ("steps.py", "freed.py")  # files of the model that no kernel has
 ENTRY_BYTES, ENTRY_BYTES_WITH_LINKS = 64, 80  # of struct zswap_entry, before patch 1 and from it on
-Stack = list[str]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One running function: the model's name, the kernel's, and the line of the model's file where it stands."""
+
+    function: str
+    kernel: str
+    file: str
+    line: int
+    code: CodeType = field(repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.kernel} ({self.function}, {self.file}:{self.line})"
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Who did something, in which step (moment) of the run, and the functions that ran, innermost first."""
+
+    task: str
+    step: int
+    calls: tuple[Call, ...]
+
+    def lines(self, title: str) -> list[str]:
+        return [title, *(f" {call}" for call in self.calls or ("the machine",))]
 
 
 @dataclass
 class Report:
-    """One report: its `kind` ("KASAN", "list", ...), the `text`, and for KASAN the access.
+    """One report: its `kind` ("KASAN", "list", "lockdep", "data", "leak" ...), and its `text` in the kernel's shape.
 
-    `access` is "read" or "write", of `size` bytes at `offset` of a freed object (None where the kernel's layout is
-    not known), `field` the model's name for it, `function` the kernel's function or, failing that, the model's.
+    `step` is the moment in which it arose. For KASAN `access` is "read" or "write", of `size` bytes at `offset` of a
+    freed object (None where the kernel's layout is not known), `field` the model's name for it, `function` the
+    kernel's function or, failing that, the model's; `thing` is the object itself, `used`, `freed` and `allocated` say
+    where. For lost data `page` is the page, `whose` says what it got, `trail` where its bytes were: (step, places).
+    For a deadlock `waits` says who waits for whom, for lockdep `chains` has the orders that make the circle.
     """
 
     kind: str
     text: str
+    step: int = 0
     access: str = ""
     size: int | None = None
     offset: int | None = None
     field: str = ""
     function: str = ""
+    thing: Any = None
+    used: Trace | None = None
+    freed: Trace | None = None
+    allocated: Trace | None = None
+    page: int | None = None
+    whose: str = ""
+    trail: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    waits: tuple[Wait, ...] = ()
+    chains: tuple[Order, ...] = ()
 
     def __repr__(self) -> str:
         return self.text
-
-
-def guard_objects(machine: Machine) -> None:
-    """From now on an object that is given back to a backend is freed memory, too."""
-    zswap = type(machine.zswap)
-    if zswap.free_object is not free_and_poison:
-        machine.zswap.__class__ = type(zswap.__name__, (zswap,), {"free_object": free_and_poison})
-
-
-def free_and_poison(self: Zswap, pool: Pool, handle: Handle) -> None:
-    """zpool_free. What lies in a page that is being reclaimed is pinned: it stays readable until that ends."""
-    pinned = pool.zpool.pins(handle)
-    pool.zpool.free(handle)
-    if self.hook.observer:
-        self.hook.observer("object free", handle, pinned)
-    if not pinned:
-        poison(handle, self.hook)
 
 
 class Sanitizers:
     """Watches a machine from now on. With `multi_shot` it goes on past a touch of freed memory, as if nothing was.
 
     `reports` are what it has found, in order. Without `multi_shot` the first touch is also raised, as a fault.
+    `list_debugging` turns the kernel's list debugging on. `who` says whose step it is, `step` its number.
     """
 
-    def __init__(self, machine: Machine, *, multi_shot: bool = False) -> None:
+    def __init__(
+        self, machine: Machine, *, multi_shot: bool = False, list_debugging: bool = True,
+        who: Callable[[], str] | None = None, step: Callable[[], int] | None = None,
+    ) -> None:  # fmt: skip
         self.machine, self.multi_shot = machine, multi_shot
+        self.who = who or (lambda: "the machine")
+        self.step = step or (lambda: 0)
         self.reports: list[Report] = []
-        self.task = "the machine"
-        self.allocated: dict[int, tuple[str, Stack]] = {}
-        self.freed: dict[int, tuple[str, Stack]] = {}
+        self.allocated: dict[int, tuple[str, int, Standing]] = {}
+        self.freed: dict[int, tuple[str, int, Standing]] = {}
         self.kept: list[Any] = []  # what was freed, so that id() stays its own
         self.last: tuple[Any, ...] = ()
-        self.before = machine.hook.observer
         self.tell: Callable[[Report], None] = self.reports.append
         self.pages = Pages(machine)
+        kind: type = type(machine.zswap)
+        self.kernel_names = kernel_names(kind)
         hook = machine.hook
-        hook.observer = self.observe
-        hook.list_debug = self.list_broken
+        hook.subscribe(self.observe)
+        hook.list_debug = self.list_broken if list_debugging else None
         hook.freed = FreedClasses(self.touched)
-        guard_objects(machine)
 
     def detach(self) -> None:
         hook = self.machine.hook
-        hook.observer, hook.list_debug, hook.freed = self.before, None, None
+        hook.unsubscribe(self.observe)
+        hook.list_debug, hook.freed = None, None
 
     # -- what the model tells ----------------------------------------------------------------------
 
     def observe(self, event: str, subject: Any, value: Any) -> None:
         if event == "alloc":
-            self.allocated[id(subject)] = self.task, stack_here()
-        elif event == "free":
-            self.note_free(subject)
-        elif event == "object free":
-            self.note_free(subject)
+            self.allocated[id(subject)] = self.who(), self.step(), standing()
+        elif event in ("free", "object free"):
+            self.kept.append(subject)
+            self.freed[id(subject)] = self.who(), self.step(), standing()
         elif event == "write":
             self.pages.wrote(subject, value)
-        if self.before:
-            self.before(event, subject, value)
 
-    def note_free(self, thing: Any) -> None:
-        self.kept.append(thing)
-        self.freed[id(thing)] = self.task, stack_here()
+    def trace(self, known: tuple[str, int, Standing] | None) -> Trace | None:
+        if known is None:
+            return None
+        task, step, stack = known
+        return Trace(task, step, tuple(self.call(code, line) for code, line in stack))
+
+    def call(self, code: CodeType, line: int) -> Call:
+        name, _ = self.kernel_names.get(code, (code.co_name, True))
+        return Call(code.co_name, name, Path(code.co_filename).name, line, code)
+
+    def here(self) -> Trace:
+        return Trace(self.who(), self.step(), tuple(self.call(code, line) for code, line in standing()))
 
     def touched(self, thing: Any, access: str, field: str) -> None:
         """KASAN: one access of freed memory. The compiler checks an address once where it is read and then written."""
@@ -127,50 +160,74 @@ class Sanitizers:
             return
         name = name_of(thing)
         offset, size = LAYOUT[field] if name == "zswap_entry" else (None, None)
-        stack = stack_here()
-        function = kernel_function_of(frame)
-        text = self.kasan(thing, function, access, field, offset, size, stack)
-        self.tell(Report("KASAN", text, access, size, offset, field, function))
+        report = Report("KASAN", "", self.step(), access, size, offset, field, self.function_of(frame), thing)
+        report.used, report.freed = self.here(), self.trace(self.freed.get(id(thing)))
+        report.allocated = self.trace(self.allocated.get(id(thing)))
+        report.text = self.kasan(report)
+        self.tell(report)
         if not self.multi_shot:
             raise UseAfterFree(access, field, offset, size, name)
 
-    def kasan(
-        self, thing: Any, function: str, access: str, field: str, offset: int | None, size: int | None, stack: Stack
-    ) -> str:
-        large = self.machine.stage.entry_lru
-        bytes_ = ENTRY_BYTES_WITH_LINKS if large else ENTRY_BYTES
+    def function_of(self, frame: FrameType | None) -> str:
+        """The kernel's function in which an access is: the innermost that the compiler does not inline."""
+        while frame is not None:
+            name, inlined = self.kernel_names.get(frame.f_code, (frame.f_code.co_name, True))
+            if not inlined:
+                return name
+            frame = frame.f_back
+        return "the machine"
+
+    def kasan(self, found: Report) -> str:
+        """A report in the kernel's shape."""
+        bytes_ = ENTRY_BYTES_WITH_LINKS if self.machine.stage.entry_lru else ENTRY_BYTES
+        used = found.used or self.here()
         lines = [
-            f"BUG: KASAN: slab-use-after-free in {function}",
-            f"{access.capitalize()} of size {size or '?'} (field {field!r}) by {self.task}",
-            *traced("Call trace:", stack),
+            f"BUG: KASAN: slab-use-after-free in {found.function}",
+            f"{found.access.capitalize()} of size {found.size or '?'} (field {found.field!r}) by {used.task}",
+            *used.lines("Call trace:"),
         ]
-        for what, known in (("Allocated", self.allocated), ("Freed", self.freed)):
-            if id(thing) in known:
-                task, where = known[id(thing)]
-                lines += traced(f"{what} by {task}:", where)
-        lines.append(f"The buggy address belongs to {thing!r}, of the cache {name_of(thing)}")
-        if offset is not None:
-            lines.append(f"The buggy address is located {offset} bytes inside of freed {bytes_}-byte region")
+        for what, known in (("Allocated", found.allocated), ("Freed", found.freed)):
+            if known:
+                lines += known.lines(f"{what} by {known.task}:")
+        lines.append(f"The buggy address belongs to {found.thing!r}, of the cache {name_of(found.thing)}")
+        if found.offset is not None:
+            lines.append(f"The buggy address is located {found.offset} bytes inside of freed {bytes_}-byte region")
         return "\n".join(lines)
 
     def list_broken(self, what: str) -> None:
         """List debugging has found something: said, and gone past, unless it is the first and we stop there."""
-        text = "\n".join([what, *traced("Call trace:", stack_here())])
-        self.tell(Report("list", text))
+        here = self.here()
+        self.tell(Report("list", "\n".join([what, *here.lines("Call trace:")]), self.step(), used=here))
         if not self.multi_shot:
             raise ListCorruption(what)
 
     # -- what a driver tells -----------------------------------------------------------------------
 
+    def warned(self, problem: CircularLocking) -> None:
+        """Lockdep warns, and the kernel goes on."""
+        self.tell(self.report(problem))
+
     def failed(self, fault: Fault) -> None:
         """The run has ended with a fault: report it, unless that has been done where it arose."""
         if isinstance(fault, (UseAfterFree, ListCorruption)) and self.reports and not self.multi_shot:
             return
-        text = str(fault)
+        self.tell(self.report(fault))
+
+    def report(self, fault: Fault) -> Report:
+        kind = KINDS.get(type(fault), type(fault).__name__.lower())
+        found = Report(kind, str(fault), self.step())
         if isinstance(fault, DataLost):
-            text = self.pages.report(text)
-        kind = {Bug: "bug", DataLost: "data"}.get(type(fault), type(fault).__name__.lower())
-        self.tell(Report(kind, text))
+            found.page, found.whose = fault.page, self.pages.whose(fault)
+            found.trail = tuple(self.pages.trail.get(fault.page, ()))
+            found.text = "\n".join([found.text, found.whose, *self.pages.told(fault.page)])
+        elif isinstance(fault, Deadlock):
+            found.waits = fault.waits
+        elif isinstance(fault, CircularLocking):
+            found.chains = fault.chain
+        return found
+
+
+KINDS: dict[type[Fault], str] = {Bug: "bug", DataLost: "data", CircularLocking: "lockdep"}
 
 
 class Pages:
@@ -179,21 +236,21 @@ class Pages:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.written: dict[bytes, int] = {}  # contents -> the page whose they were
-        self.places: dict[int, list[str]] = {}
-        self.trail: dict[int, list[str]] = {}  # page -> what became of its bytes, step by step
+        self.places: dict[int, tuple[str, ...]] = {}
+        self.trail: dict[int, list[tuple[int, tuple[str, ...]]]] = {}  # page -> where its bytes were: (step, places)
+        self.who: dict[int, str] = {}  # step -> whose it was
 
     def wrote(self, page: int, data: bytes) -> None:
         self.written[data] = page
         self.trail[page] = []
 
-    def after_step(self, cpus: Cpus, number: int) -> None:
+    def after_step(self, cpus: Cpus, step: int) -> None:
         """Look where every page's bytes are now."""
+        self.who[step] = f"step {len(cpus.taken)}, of {cpus.who(cpus.taken[-1])}"
         for page, data in self.machine.written.items():
-            now = self.copies(data, cpus)
+            now = tuple(self.copies(data, cpus))
             if now != self.places.get(page):
-                who = f"CPU {NAMES[cpus.taken[-1]]} ({cpus.task(cpus.taken[-1])})"
-                where = " and ".join(now) or "no place any more"
-                self.trail.setdefault(page, []).append(f"after step {number}, of {who}, its bytes are in {where}")
+                self.trail.setdefault(page, []).append((step, now))
             self.places[page] = now
 
     def copies(self, data: bytes, cpus: Cpus) -> list[str]:
@@ -212,18 +269,20 @@ class Pages:
                     break
         return found
 
-    def report(self, text: str) -> str:
-        page = int(re.findall(r"page (\d+)", text)[0])
-        got = self.machine.frames[page].data if page in self.machine.frames else bytes(4096)
+    def whose(self, lost: DataLost) -> str:
+        """Whose bytes a page got in place of its own."""
+        page, got = lost.page, lost.got
         if got == bytes(4096):
-            whose = "it got zeros: the device was read where nothing had been written"
-        elif got in self.written:
-            other = self.written[got]
-            mine = "it got what it held before its last write"
-            whose = mine if other == page else f"it got the bytes of page {other}"
-        else:
-            whose = "it got bytes that no page ever held"
-        return "\n".join([text, whose, *self.trail.get(page, [])])
+            return "it got zeros: the device was read where nothing had been written"
+        if got not in self.written:
+            return "it got bytes that no page ever held"
+        other = self.written[got]
+        return "it got what it held before its last write" if other == page else f"it got the bytes of page {other}"
+
+    def told(self, page: int) -> list[str]:
+        """The trail of a page's bytes, a line a change."""
+        return [f"after {self.who[step]}, its bytes are in {' and '.join(places) or 'no place any more'}"
+                for step, places in self.trail.get(page, ())]  # fmt: skip
 
 
 def holds(entry: Entry, data: bytes) -> bool:
@@ -234,91 +293,29 @@ def holds(entry: Entry, data: bytes) -> bool:
 
 # -- where it happened ------------------------------------------------------------------------------
 
+Standing = list[tuple[CodeType, int]]
 
-def stack_here() -> Stack:
-    """The running functions of the model, innermost first, as "function (file:line)"."""
+
+def standing() -> Standing:
+    """The running functions of the model and the line of each, innermost first."""
     frame: FrameType | None = sys._getframe(1)
-    rows = []
-    while frame is not None:
+    found = []
+    while frame is not None and frame.f_code.co_filename != DRIVER:
         code = frame.f_code
-        if code.co_filename.startswith(MODEL) and not code.co_filename.endswith(("steps.py", "freed.py")):
-            rows.append(f"{kernel_name(code)} ({code.co_name}, {Path(code.co_filename).name}:{frame.f_lineno})")
+        if code.co_filename.startswith(MODEL) and not code.co_filename.endswith(MACHINERY):
+            found.append((code, frame.f_lineno))
         frame = frame.f_back
-    return rows or ["the machine"]
+    return found
 
 
-def kernel_function_of(frame: FrameType | None) -> str:
-    """The kernel's function in which an access is: the innermost that is not inlined."""
-    while frame is not None and inlined(frame.f_code):
-        frame = frame.f_back
-    return kernel_name(frame.f_code) if frame else "the machine"
-
-
-KERNEL_NAMES: dict[CodeType, str] = {}
-
-
-def kernel_name(code: CodeType) -> str:
-    """The kernel's function that a function of the model is, where it says so; else its own name."""
-    if not KERNEL_NAMES:
-        learn_names()
-    return KERNEL_NAMES.get(code, code.co_name)
-
-
-def inlined(code: CodeType) -> bool:
-    """Whether the compiler makes it a part of its caller: what the kernel has no function of, and list operations."""
-    return kernel_name(code) in ("__list_add", "__list_del_entry", code.co_name)
-
-
-def learn_names() -> None:
-    from ..model.lru import Lru
-    from ..model.swap import Swap
-    from ..model.tree import Tree
-
-    for owner in (Machine, Swap, Tree, Lru, Zswap):
+@cache
+def kernel_names(zswap: type) -> dict[CodeType, tuple[str, bool]]:
+    """Code of a function of the model -> (the kernel's name, whether the compiler makes it a part of its caller)."""
+    found = {}
+    for owner in (Machine, Swap, Tree, Lru, zswap, *ZPOOLS.values()):
         for _, function in inspect.getmembers(owner, inspect.isfunction):
             plain = inspect.unwrap(function)
             said = re.findall(r"\(`(\w+)`\)|^(\w+):", (plain.__doc__ or "").split("\n")[0])
-            name = getattr(function, "kernel", "") or "".join(next(iter(said), ()))
-            if name:
-                KERNEL_NAMES[plain.__code__] = name
-
-
-def traced(title: str, stack: Stack) -> list[str]:
-    return [title, *(f" {row}" for row in stack)]
-
-
-# -- a failing schedule, told -----------------------------------------------------------------------
-
-
-def watched_run(case: Case, schedule: str, *, multi_shot: bool = False) -> Sanitizers:
-    """Run a case along a schedule with every sanitizer watching, until it fails or the schedule ends."""
-    from .search import aftermath
-
-    machine = case.machine_only()
-    watch = Sanitizers(machine, multi_shot=multi_shot)
-    watch.task = "the setup"
-    lockdep = Lockdep()
-    case.set_up(machine, lockdep)
-    cpus = Cpus(machine, case.cpus, one_cpu=case.one_cpu)
-    cpus.lockdep = lockdep
-    try:
-        follow(cpus, schedule, watch)
-        problem = cpus.deadlock() or (aftermath(machine) if cpus.over else None)
-        if problem:
-            watch.failed(problem)
-    except Fault as fault:
-        watch.failed(fault)
-    return watch
-
-
-def follow(cpus: Cpus, schedule: str, watch: Sanitizers) -> None:
-    for number, cpu in enumerate(unpacked(schedule, len(cpus.tasks)), start=1):
-        cpus.allow(cpu, schedule, number - 1)
-        watch.task = f"CPU {NAMES[cpu]} ({cpus.task(cpu)})"
-        cpus.step(cpu)
-        watch.pages.after_step(cpus, number)
-
-
-def report(case: Case, schedule: str) -> str:
-    """What the sanitizers say along a schedule; nothing if they are silent."""
-    return "\n\n".join(found.text for found in watched_run(case, schedule).reports)
+            if name := getattr(function, "kernel", "") or "".join(next(iter(said), ())):
+                found[plain.__code__] = name, name in ("__list_add", "__list_del_entry")
+    return found

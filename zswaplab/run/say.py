@@ -1,18 +1,13 @@
-"""What just happened, in one plain sentence."""
+"""What just happened, in one plain sentence: made from the facts of a moment, never from another sentence."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
-from ..model.errors import DataLost, UseAfterFree
-from ..model.steps import Step
-from .cpus import Deadlock
-
-if TYPE_CHECKING:
-    from .history import Recorder
-    from .sanitizers import Report
-
-Told = tuple[int, str, str | None]  # weight, sentence, kind of event
+from .cpus import NAMES, Operation
+from .events import Fact
+from .session import Moment
 
 # What a step is about to do, where nothing worth a sentence happened before it.
 STEPS = {
@@ -24,136 +19,154 @@ STEPS = {
     "unmap": "The object's bytes are done with; it is about to be **unmapped**.",
     "decompress": "The bytes are about to be **decompressed** into a page frame.",
     "lookup": "Writeback is about to ask the **swap cache** for a frame at this slot.",
+    "swap cache": "The **swap cache** has been asked and has answered; the next step goes by what it said.",
     "submit": "The page is about to be **written to the swap device**.",
     "read": "zswap does not have the page: it is about to be **read from the swap device**.",
+    "fault": "The CPU is about to look at the page table, which others may have changed meanwhile.",
 }
-
 BEGINNINGS = {
     "store": "The kernel takes the page's frame away and **asks zswap** to keep the page.",
     "load": "The page is not in RAM: **zswap is asked** for it before the disk is.",
     "invalidate_page": "The page's swap slot was given up: zswap is told to **forget** it.",
     "shrink_worker": "The **shrink worker** begins: it is to make room in the pool.",
     "writeback_entry": "**Writeback** of one page begins: from the pool to the swap device.",
+    "reclaim_entry": "zswap is to write back **one entry**: the one at the tail of its LRU.",
+    "zpool_shrink": "The **backend** is asked to empty one of its pages.",
+}
+REFUSED = {
+    "compressor": "The compressor gives up: compressed, the page would be longer than a page. It is **refused**.",
+    "switched off": "zswap does not take pages like this one as it is set now: **refused**.",
 }
 
 
-def sentence(recorder: Recorder, step: Step | None, events: list[Any], operation: str) -> tuple[str, str | None]:
-    """(the sentence, the kind of event or None) for one step: the weightiest thing that happened in it."""
-    told = [found for name, subject, value in events if (found := tell(recorder, name, subject, value, operation))]
-    if told:
-        _, text, event = max(told, key=lambda found: found[0])
-        return text, event
-    if step is None:
-        return f"**{operation}** is done.", None
-    if step.lock is not None:
-        return f"The **{step.lock.name}** is about to be {'taken' if step.kind == 'acquire' else 'dropped'}.", None
-    return STEPS.get(step.kind, f"{step.kind}."), None
+def sentence(moment: Moment, operation: Operation) -> str:
+    """The sentence for one moment of `operation`; with several CPUs it says which one ran."""
+    told = _told(moment.fact, operation) if moment.fact else ""
+    text = told or _step(moment, operation)
+    return f"CPU {NAMES[moment.cpu]}: {text}" if moment.cpus else text
 
 
-def tell(recorder: Recorder, name: str, subject: Any, value: Any, operation: str) -> Told | None:
-    """(weight, sentence, event) of one event of the model, or None if it is not worth a sentence."""
-    zswap = recorder.machine.zswap
-    if name == "fault":
-        return 99, fault(subject), "fault"
-    if name == "report":
-        return 98, report(subject), "fault"
-    if name == "begin" and subject in BEGINNINGS:
-        return 15, BEGINNINGS[subject], None
-    if name == "end" and subject == "load" and value == 0:
-        return 85, f"**{operation}** got its page out of zswap: no disk was touched.", "load"
-    if name in ("full", "accept"):
-        return limits(name, value, zswap, operation)
-    if name == "kick":
-        return 40, "The **shrink worker** is queued: it is to make room. The page itself goes to the swap device.", None
-    if name == "cached" and value:
-        why = {1: "it is in the swap cache already (-EEXIST)", 2: "its owner has given the slot up (-ENOMEM)"}[value]
-        return 60, f"This page cannot be written back: {why}.", None
-    if name == "swapcache add" and operation == "the shrink worker":
-        return 20, "Writeback has a **frame in the swap cache**: now nobody can recycle this slot.", None
-    if name == "page isolate":
-        where = f"{zswap.pool.zpool.name} page {subject.number}"
-        return 70, f"The backend takes **{where}**, the least recently filled: all that is in it must go.", None
-    if name == "move" and value:
-        where = f"{zswap.pool.zpool.name} page {value.number}"
-        return 68, f"Compaction moves the only object of its page into **{where}**, which has room.", None
-    if name == "slide":
-        return 56, f"Compaction slides the middle object of page {subject.number}, to close a **gap**.", None
-    if name == "pagefree":
-        where = f"{zswap.pool.zpool.name} page {subject.number}"
-        return 58, f"Nothing is left in {where}: the page is **given back**.", None
-    if name in ENTRY_EVENTS:
-        return about_entry(recorder, name, subject, value)
-    return None
+def _step(moment: Moment, operation: Operation) -> str:
+    """What comes next, where there is nothing to tell of what was."""
+    if moment.step is None:
+        return f"**{operation}** is done."
+    if moment.lock is not None:
+        return f"The **{moment.lock}** is about to be {'taken' if moment.step == 'acquire' else 'dropped'}."
+    return STEPS.get(moment.step, f"{moment.step}.")
 
 
-ENTRY_EVENTS = (
-    "malloced", "insert", "find", "put", "erase", "free", "submitted", "lru add", "lru move", "lru isolate",
-)  # fmt: skip
+def _told(fact: Fact, operation: Operation) -> str:
+    """The sentence for a fact; nothing where it is not worth one."""
+    if fact.kind in SENTENCES:
+        return SENTENCES[fact.kind](fact, _who(fact), fact.values)
+    if fact.kind == "loaded":
+        return f"**{operation}** got its page out of zswap: no disk was touched."
+    return BEGINNINGS.get(fact.values["function"], "") if fact.kind == "begin" else ""
 
 
-def about_entry(recorder: Recorder, name: str, entry: Any, value: Any) -> Told | None:
-    if entry is None:
-        return (50, "zswap has **no entry** for this slot.", None) if name == "find" else None
-    page = recorder.page_of(entry)
-    who = "The page" if page is None else f"Page {page}"
-    backend = recorder.machine.zswap.pool.zpool.name
-    if name == "malloced":
-        if isinstance(value, int):
-            return 60, f"{who} does not compress well enough for {backend}: **refused** ({value}).", "refuse"
-        size = value.size - recorder.machine.zswap.pool.header_bytes
-        where = f"{backend} has room in its page {value.page.number}"
-        return 50, f"{who} is compressed to **{size:,} bytes**; {where}.", None
-    if name == "put":
-        return 30, f"A reference to {who.lower()}'s entry is dropped: **{value} → {value - 1}**.", None
-    if name == "find":
-        return 45, f"{who}'s entry is found, and held by **one more reference** while it is used.", None
-    table: dict[str, Told] = {
-        "insert": (65, f"{who}'s entry is in the **tree**: from now on a load finds it.", "store"),
-        "erase": (25, f"{who}'s entry is off the **tree**: nobody can find it any more.", None),
-        "free": (55, f"The last reference is gone: {who.lower()}'s entry is **freed**.", "free"),
-        "submitted": (80, f"{who} is **written back**: its bytes are on their way to the swap device.", "writeback"),
-        "lru add": (40, f"{who} goes to the **head** of the LRU, the place of the newest.", None),
-        "lru move": (62, f"{who} moves to the **head** of the LRU: it was used, so it is new again.", None),
-        "lru isolate": (
-            75, f"The worker takes the **tail** of the LRU, {who.lower()}, the oldest. Until it has found it again "
-            "in the tree, anyone may free it.", None,
-        ),
-    }  # fmt: skip
-    return table[name]
+def _who(fact: Fact) -> str:
+    return "The page" if fact.page is None else f"Page {fact.page}"
 
 
-def limits(name: str, value: int, zswap: Any, operation: str) -> Told:
-    size, limit, below = zswap.size, zswap.limit, zswap.accept_threshold
-    if name == "full":
-        if value:
-            return 90, f"The pool has {size} pages, **more than its limit** of {limit}: refused.", "refuse"
-        return 10, f"The pool has {size} pages, not more than its limit of {limit}.", None
-    if operation == "the shrink worker":
-        if value:
-            return 35, f"The pool has {size} pages, fewer than {below}: the worker **may stop**.", None
-        return 35, f"The pool has {size} pages, still not fewer than {below}: the worker **goes on**.", None
-    if value:
-        return 35, f"The pool was full, and now has {size} pages, fewer than {below}: it **accepts again**.", None
-    return 90, f"The pool was full, and still has {size} pages, not fewer than {below}: **refused**.", "refuse"
+def _lower(who: str) -> str:
+    return who[0].lower() + who[1:]
 
 
-def report(found: Report) -> str:
+def _place(values: dict[str, Any]) -> str:
+    return f"{values['backend']} page {values['where']}"
+
+
+SENTENCES: dict[str, Callable[[Fact, str, dict[str, Any]], str]] = {
+    "insert": lambda fact, who, _: f"{who}'s entry is in the **tree**: from now on a load finds it.",
+    "erase": lambda fact, who, _: f"{who}'s entry is off the **tree**: nobody can find it any more.",
+    "free": lambda fact, who, _: f"The last reference is gone: {_lower(who)}'s entry is **freed**.",
+    "submitted": lambda fact, who, _: f"{who} is **written back**: its bytes are on their way to the swap device.",
+    "lru add": lambda fact, who, _: f"{who} goes to the **head** of the LRU, the place of the newest.",
+    "lru move": lambda fact, who, _: f"{who} moves to the **head** of the LRU: it was used, so it is new again.",
+    "lru isolate": lambda fact, who, _: (
+        f"The worker takes the **tail** of the LRU, {_lower(who)}: longest without a store or a load. Once lru_lock is "
+        "dropped, and until it has been found again in the tree, anyone may free it."
+    ),
+    "find": lambda fact, who, _: f"{who}'s entry is found, and held by **one more reference** while it is used.",
+    "no entry": lambda fact, who, _: "zswap has **no entry** for this slot.",
+    "put": lambda fact, who, values: (
+        f"A reference to {_lower(who)}'s entry is dropped: **{values['refcount']} → {values['refcount'] - 1}**."
+    ),
+    "malloced": lambda fact, who, values: (
+        f"{who} is compressed to **{values['length']:,} bytes**; {values['backend']} has room in its page "
+        f"{values['where']}."
+    ),
+    "too large": lambda fact, who, values: (
+        f"{who} does not compress well enough for {values['backend']}: **refused** ({values['result']})."
+    ),
+    "refused": lambda fact, who, values: REFUSED[fact.reason or "switched off"],
+    "full": lambda fact, who, values: (
+        f"The pool has {values['size']} pages, **more than its limit** of {values['limit']}: refused."
+    ),
+    "not full": lambda fact, who, values: (
+        f"The pool has {values['size']} pages, not more than its limit of {values['limit']}."
+    ),
+    "still full": lambda fact, who, values: (
+        f"The pool was full, and still has {values['size']} pages, not fewer than {values['below']}: **refused**."
+    ),
+    "accepts": lambda fact, who, values: (
+        f"The pool was full, and now has {values['size']} pages, fewer than {values['below']}: it **accepts again**."
+    ),
+    "worker stops": lambda fact, who, values: (
+        f"The pool has {values['size']} pages, fewer than {values['below']}: the worker **may stop**."
+    ),
+    "worker goes on": lambda fact, who, values: (
+        f"The pool has {values['size']} pages, still not fewer than {values['below']}: the worker **goes on**."
+    ),
+    "kick": lambda fact, who, values: (
+        "The **shrink worker** is queued: it is to make room. The page itself goes to the swap device."
+    ),
+    "not written": lambda fact, who, values: "This page cannot be written back: " + {
+        "in the swap cache": "it is in the swap cache already (-EEXIST).",
+        "slot given up": "its owner has given the slot up (-ENOMEM).",
+    }[fact.reason or ""],
+    "frame": lambda fact, who, values: (
+        "Writeback has a **frame in the swap cache**: now nobody can recycle this slot."
+    ),
+    "page isolate": lambda fact, who, values: (
+        f"The backend takes **{_place(values)}**, the least recently filled: all that is in it must go."
+    ),
+    "move": lambda fact, who, values: (
+        f"Compaction moves the only object of its page into **{_place(values)}**, which has room."
+    ),
+    "slide": lambda fact, who, values: (
+        f"Compaction slides the middle object of page {values['where']}, to close a **gap**."
+    ),
+    "pagefree": lambda fact, who, values: f"Nothing is left in {_place(values)}: the page is **given back**.",
+    "report": lambda fact, who, values: _report(values),
+    "fault": lambda fact, who, values: _fault(fact, values),
+}  # fmt: skip
+
+
+def _report(values: dict[str, Any]) -> str:
     """One report of a sanitizer that lets the kernel go on."""
-    if found.kind != "KASAN":
-        return f"**List debugging:** {found.text.splitlines()[0]}."
-    done = "read" if found.access == "read" else "written"
-    where = "" if found.offset is None else f" ({found.size} bytes at offset {found.offset})"
-    return f"**KASAN:** `{found.field}` of freed memory is {done}{where} in {found.function}."
+    if values["found"] == "lockdep":
+        return f"**Lockdep:** {values['text']}."
+    if values["found"] != "KASAN":
+        return f"**List debugging:** {values['text']}."
+    done = "read" if values["access"] == "read" else "written"
+    where = "" if values["offset"] is None else f" ({values['size']} bytes at offset {values['offset']})"
+    return f"**KASAN:** `{values['field']}` of freed memory is {done}{where} in {values['function']}."
 
 
-def fault(problem: Exception) -> str:
-    if isinstance(problem, UseAfterFree):
-        return (
-            f"**Use after free.** The entry's memory was given back, and now its field `{problem.field}` is "
-            f"{'read' if problem.access == 'read' else 'written'} ({problem.size} bytes at offset {problem.offset})."
-        )
-    if isinstance(problem, DataLost):
-        return f"**Data lost.** {problem}."
-    if isinstance(problem, Deadlock):
-        return f"**Deadlock.** {str(problem).removeprefix('deadlock: ')}."
-    return f"**The kernel dies here.** {problem}."
+ENDS = {  # kind of fault -> how its sentence begins
+    "DataLost": "Data lost", "Deadlock": "Deadlock", "Leak": "Leaked", "CircularLocking": "Lockdep",
+    "Livelock": "Livelock", "WrongPool": "The wrong pool", "Starved": "Starved",
+}  # fmt: skip
+
+
+def _fault(fact: Fact, values: dict[str, Any]) -> str:
+    if fact.reason == "UseAfterFree":
+        where = "" if values["offset"] is None else f" ({values['size']} bytes at offset {values['offset']})"
+        what = "entry" if values.get("thing", "zswap_entry") == "zswap_entry" else values["thing"]
+        done = "read" if values["access"] == "read" else "written"
+        field = values["field"]
+        return f"**Use after free.** The {what}'s memory was given back, and now its field `{field}` is {done}{where}."
+    if fact.reason == "Deadlock":
+        return f"**Deadlock.** {'; '.join(map(str, values['waits']))}."
+    return f"**{ENDS.get(fact.reason or '', 'The kernel dies here')}.** {values['text']}."

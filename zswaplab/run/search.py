@@ -10,21 +10,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..model.compressors import Compressor
 from ..model.errors import BadInput, Fault
 from ..model.machine import Machine
-from ..model.steps import run
-from .cpus import Cpus, packed, tasks_of
-from .lockdep import CircularLocking, Lockdep
-from .rules import replaced
-from .sanitizers import guard_objects, report
+from .cpus import packed, tasks_of
+from .history import History
+from .lockdep import CircularLocking
+from .session import Session, aftermath
+from .setup import Setup
 from .state import Checkpoint, Namer
 
-if TYPE_CHECKING:
-    from .history import History
-
+SWAP_PAGES = 64  # of a case's device: so few that a slot given up is freed at once
 MAX_STATES = 300_000
 MAX_STEPS = 1000
 Functions = Mapping[str, Callable[..., Any]]
@@ -32,10 +30,6 @@ Functions = Mapping[str, Callable[..., Any]]
 
 class Livelock(Fault):
     """The CPUs can go round for ever without getting anywhere."""
-
-
-class Leak(Fault):
-    """Everybody has finished, and something is held that nobody will give back."""
 
 
 @dataclass(frozen=True)
@@ -58,41 +52,30 @@ class Case:
     check: Callable[[Machine], Fault | None] | None = None
     one_cpu: bool = False
 
-    def build(self, lockdep: Lockdep | None = None) -> Machine:
-        """A machine on which everything has happened but what the CPUs do. Raises BadInput."""
-        machine = self.machine_only()
-        self.set_up(machine, lockdep)
-        return machine
+    @property
+    def setup(self) -> Setup:
+        """The same as a value, as far as it is one: what `prepare` and `check` do is not in it."""
+        return Setup(
+            **{"swap_pages": SWAP_PAGES, **self.machine}, workload=self.lines(), cpus=self.cpus,
+            functions=dict(self.functions), worker_failures=self.worker_failures, one_cpu=self.one_cpu,
+        )  # fmt: skip
 
-    def record(self, schedule: str | None, **options: Any) -> History:
-        """The case's history along a schedule; it can be forked where nothing but operations came before."""
-        from .history import record
-
-        if self.prepare:
-            return record(self.build(), [], cpus=self.cpus, schedule=schedule, **options)
-        return record(self.machine_only(), self.setup(), cpus=self.cpus, schedule=schedule, **options)
-
-    def machine_only(self) -> Machine:
-        """The machine, on which nothing has happened."""
-        machine = Machine(**{"swap_pages": 64, **self.machine})
+    def session(self) -> Session:
+        """The run up to where the CPUs begin, unobserved. Raises BadInput."""
+        setup = self.setup
+        machine = setup.machine()
         for pool in machine.zswap.pools:
             pool.compressor = Remembered(pool.compressor)
-        machine.zswap.max_reclaim_retries = self.worker_failures
-        guard_objects(machine)
-        if self.functions:
-            machine.zswap.__class__ = replaced(type(machine.zswap), self.functions)
-        return machine
+        session = Session(setup, machine, prepare=self.prepare, observed=False)
+        session.to_the_cpus()
+        return session
 
-    def set_up(self, machine: Machine, lockdep: Lockdep | None) -> None:
-        for text in self.setup():
-            cpus = Cpus(machine, [text])
-            cpus.lockdep = lockdep
-            cpus.run()
-            machine.settle()
-        if self.prepare:
-            self.prepare(machine)
+    def history(self, schedule: str | None = None, *, stop: bool = False, **options: Any) -> History:
+        """The case's history along a schedule; `options` are other fields of its setup, like `multi_shot=True`."""
+        session = Session(self.setup.but(schedule=schedule, **options), prepare=self.prepare)
+        return History(session, check=self.check).run(stop=stop)
 
-    def setup(self) -> list[str]:
+    def lines(self) -> list[str]:
         """`before`, or else: each page that is used is written, and paged out unless it is paged out first of all."""
         if self.before is not None:
             return list(self.before)
@@ -173,13 +156,20 @@ class Explored:
         """What the sanitizers say along that schedule, in the kernel's shape."""
         if not self.failures:
             return self.verdict
-        return report(self.case, packed(self.failures[0].schedule)) or str(self.failures[0].fault)
+        return "\n\n".join(found.text for found in self.history().reports)
 
-    def history(self, **options: Any) -> History:
-        """The shortest failing schedule, step by step, for `play`; `options` as for `record`. BadInput without one."""
+    def history(self, failure: int = 0, **options: Any) -> History:
+        """A failing schedule, step by step, for `play`: that of the shortest failure, or of another by its number.
+
+        It ends with the failure. `options` are other fields of a Setup: with `multi_shot=True` it goes on past what
+        the sanitizers report. Raises BadInput if nothing fails.
+        """
         if not self.failures:
             raise BadInput(f"there is no failing schedule to show: {self.verdict}")
-        return self.case.record(self.schedule, **options)
+        found = self.failures[failure]
+        round_ = isinstance(found.fault, Livelock)
+        history = self.case.history(packed(found.schedule), stop=round_, **options)
+        return history.end(found.fault) if round_ else history
 
     @property
     def verdict(self) -> str:
@@ -203,10 +193,8 @@ class Search:
     def __init__(self, case: Case, *, merge: bool = True, every: bool = False, max_states: int = MAX_STATES) -> None:
         self.case = case
         self.merge, self.every, self.max_states = merge, every, max_states
-        lockdep = Lockdep()
-        self.machine = case.build(lockdep)
-        self.cpus = Cpus(self.machine, case.cpus, one_cpu=case.one_cpu)
-        self.cpus.lockdep = lockdep
+        self.session = case.session()
+        self.machine, self.cpus = self.session.machine, self.session.cpus
         self.checkpoint = Checkpoint(self.machine)
         self.namer = Namer()
         self.known: dict[bytes, int] = {}
@@ -332,39 +320,6 @@ class Search:
                     if after not in ways:
                         stack.append(after)
         return ways[0]
-
-
-def aftermath(machine: Machine) -> Fault | None:
-    """What is wrong once everybody has finished: bytes that do not come back, or something that is held for ever."""
-    held = [frame for frame in machine.swap.cache.values() if frame.lock.holder is not None]
-    if held or machine.swap.stranded:
-        return Leak("a frame of the swap cache was neither unlocked nor given back")
-    if leaked := leaked_references(machine):
-        return leaked
-    try:
-        machine.settle()
-        for page in sorted(machine.written):
-            run(machine.read_fault(page))
-            machine.settle()
-        if not machine.zswap.trees:
-            return None
-        machine.check()
-    except Fault as fault:
-        return fault
-    except AssertionError as problem:
-        return Leak(f"at rest: {problem}")
-    return None
-
-
-def leaked_references(machine: Machine) -> Leak | None:
-    """A pool with more references than it has entries, plus one for being current and one for a queued worker."""
-    for pool in machine.zswap.pools:
-        entries = [entry for tree in machine.zswap.trees.values() for entry in tree.entries.values()]
-        used = sum(entry.length > 0 and entry.pool is pool for entry in entries)
-        expected = used + (pool is machine.zswap.pool) + pool.work_pending
-        if pool.refcount != expected:
-            return Leak(f"{pool} has {pool.refcount} references, and {expected} are used: it can never be given back")
-    return None
 
 
 def place_of(fault: Fault) -> str:

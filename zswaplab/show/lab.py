@@ -11,7 +11,7 @@ from ..model.errors import BadInput, choose
 from ..model.machine import Machine
 from ..model.stages import STAGES
 from ..run.history import History, record
-from ..trace.workloads import revisit
+from ..run.workloads import revisit
 from .player import play
 
 SWITCHES = ("evictable", "exclusive_loads")
@@ -110,8 +110,8 @@ def same_place(before: History, step: int, after: History) -> int:
 
 
 def nth(history: History, operation: int) -> int:
-    """Which operation of the workload this is, the worker's runs not counted."""
-    return sum(text != "the shrink worker" for text in history.operations[:operation])
+    """Which operation of the workload this is: what a kworker does is not counted."""
+    return sum(not one.queued for one in history.operations[:operation])
 
 
 def facts(history: History) -> dict[str, str]:

@@ -28,7 +28,9 @@ from typing import Any
 import anywidget
 import traitlets
 
-from zswaplab.model.errors import BadInput
+from ..model.errors import BadInput
+from ..run.history import History
+from ..run.search import Explored
 
 EVENTS = (None, "store", "load", "writeback", "refuse", "free", "fault")
 CHANGES = {
@@ -118,13 +120,55 @@ class Player(anywidget.AnyWidget):
 
 def payload_of(run: Any) -> Payload:
     """The payload of a History, or a payload itself, once checked; BadInput names what is wrong with it."""
-    is_history = callable(getattr(run, "payload", None)) and not isinstance(run, type)
-    found = run.payload() if is_history else run
+    if isinstance(run, Explored):
+        run = run.history()
+    found = _payload(run) if isinstance(run, History) else run
     if not isinstance(found, Mapping):
         kind = type(run).__name__
         raise BadInput(f"a {kind} cannot be played: give what record(machine, workload) returns, or its payload()")
     check(found)
     return found
+
+
+def _payload(history: History) -> Payload:
+    """A history as plain data; of several pools the first."""
+    pool = history.pools[0]
+    pages = pool["lru_of"] == "pages"
+    numbers: dict[int, int] = {}  # key of a backend's page -> its number
+    units_of: dict[int, int] = {}
+
+    def plain(change: list[Any]) -> Iterable[list[Any]]:
+        what, first, *rest = change
+        if what == "page":
+            if rest[0] is not None:
+                numbers[first] = rest[0]["number"]
+                if rest[0]["units"] < pool["page_units"]:
+                    units_of[numbers[first]] = rest[0]["units"]
+            if first in numbers:
+                yield ["page", numbers[first], rest[0] and rest[0]["objects"]]
+        elif what in ("lru+", "lru-") and first == 0:
+            yield [what, numbers.get(rest[0]) if pages else rest[0]]
+        elif what == "out":
+            yield [what, numbers.get(first) if pages and first is not None else first]
+        elif what in CHANGES:
+            yield change
+
+    idle: dict[str, Any] = {"task": "", "stack": [], "holds": [], "waits": None}
+    steps = []
+    for step, moment in enumerate(history.moments):
+        operation = str(history.operations[moment.operation])
+        cpus = moment.cpus or [{**idle, "task": operation, "stack": moment.stack, "holds": moment.holds}]
+        shown = [{key: cpu[key] for key in idle} for cpu in cpus]
+        steps.append({
+            "say": moment.say, "event": moment.event, "operation": moment.operation, "operation_text": operation,
+            "cpus": shown + [idle] * (history.cpus - len(shown)),
+            "changes": [one for change in history.changes(step) for one in plain(change)],
+        })  # fmt: skip
+    return {
+        "title": history.title, "tags": history.tags, "limit": history.limit, "accept": history.accept, **pool,
+        "lru_of": pool["lru_of"] or "entries", "units_of": units_of, "cpus": history.cpus, "sources": history.sources,
+        "counters": history.counters, "steps": steps,
+    }  # fmt: skip
 
 
 def check(payload: Payload) -> None:

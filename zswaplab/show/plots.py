@@ -131,7 +131,7 @@ def plot_size(run: Replayed | History) -> Figure:
     BadInput for anything else.
     """
     if hasattr(run, "moments"):
-        name, unit, limit, accept = run.title or run.tags[0], "steps", run.settings["limit"], run.settings["accept"]
+        name, unit, limit, accept = run.title or run.tags[0], "steps", run.limit, run.accept
         sizes, full, poor = sizes_of_history(run)
     else:
         need(run, "plot_size")
@@ -212,7 +212,7 @@ def sizes_of_history(history: History) -> tuple[list[int], list[int], list[int]]
         changed = [change[1] for change in moment.changes if change[0] == "size"]
         sizes.append(changed[-1] if changed else sizes[-1])
         if moment.event == "refuse":
-            (poor if "compress" in moment.say else full).append(step)
+            (full if moment.reason in ("limit", "threshold") else poor).append(step)
     return sizes[1:], full, poor
 
 

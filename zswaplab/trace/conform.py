@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..model.errors import BadInput
 from .cpus import SeveralCpus
 from .read import Recording, Row, read, read_head
 from .replay import Replay
@@ -17,6 +17,8 @@ from .shipped import find_run
 from .variants import machine_for
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import pandas
 
 CLASSES = ("agrees", "order inferred", "not determined", "disagrees")
@@ -121,7 +123,14 @@ def conform(
 
     `progress(done, of)` is called now and then, at the end with both the same. Raises BadInput for a folder
     that is no recording, or a stage or kernel that is not known.
+
+    >>> conform("f65-zbud-exact-on")
+    <f65-zbud-exact-on against stage v6.5: 487 operations, no operation disagrees>
+    >>> conform("f65-zbud-exact-on", stage="v6.4").first_problem().splitlines()[0]
+    'first disagreement: store at line 66 (seq 65..73): alloc_size recorded 486, model 494'
     """
+    if progress is not None and not callable(progress):
+        raise BadInput(f"progress={progress!r} cannot be called: give a function of two numbers, or leave it out")
     started = time.perf_counter()
     recording = read(can_be_held(folder, stage))
     replay = replay_in_order(recording, stage, progress)
@@ -155,6 +164,8 @@ def conform_all(
     other. `progress` is told how many bytes of recordings are done, of how many. Raises BadInput, before any
     is worked on, if one cannot be held.
     """
+    if isinstance(runs, str) or not isinstance(runs, Iterable):
+        raise BadInput(f"runs={runs!r} is not a list: give several recordings, or one to conform()")
     folders = [can_be_held(run, stage) for run in runs]
     sizes = [size_of(folder) for folder in folders]
     meter = Meter(sum(sizes), progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import os
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..model.errors import BadInput
+from .shipped import path_of
 
 REQUIRED = (
     "seq", "seq_end", "tid", "parent", "op", "type", "offset", "length", "ret", "ok",
@@ -145,7 +147,7 @@ def read(folder: str | Path, columns: tuple[str, ...] | None = None) -> Recordin
     nesting = Nesting()
     line = 0
     try:
-        with gzip.open(path, "rt", newline="") as file:
+        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
             reader = csv.reader(file)
             header = next(reader, [])
             check_header(path, header)
@@ -162,15 +164,15 @@ def read(folder: str | Path, columns: tuple[str, ...] | None = None) -> Recordin
 
 def read_head(folder: str | Path) -> Recording:
     """A recording without its rows: which kernel it is of, and its settings."""
-    folder = Path(folder)
-    if not folder.is_dir():
+    folder = path_of("folder", folder, "a recording's folder")
+    if not os.path.isdir(folder):
         raise BadInput(f"{folder}: no such folder; give a run's folder, with counters.json and trace.csv.gz in it")
     return Recording(folder, read_settings(folder / "counters.json"), (), [])
 
 
 def read_settings(path: Path) -> dict[str, Any]:
     try:
-        settings: dict[str, Any] = json.loads(path.read_text())
+        settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         parameters, started = settings["params"], settings["counters_start"]
         int(started["meminfo.SwapTotal"].split()[0]), str(parameters["zswap.zpool"])
         wrong = [name for name in SETTINGS if not isinstance(parameters[name], int)]

@@ -1,5 +1,6 @@
 """Where the recordings that come with zswaplab are."""
 
+import os
 from pathlib import Path
 
 from ..model.errors import BadInput
@@ -22,13 +23,21 @@ def data_dir() -> Path:
 
 def find_run(run: str | Path) -> Path:
     """The folder of a run: a path, or the name of a shipped one. Raises BadInput if there is neither."""
-    if Path(run).is_dir() or Path(run).name != str(run):
-        return Path(run)
+    folder = path_of("run", run, "the name of a shipped recording, or a recording's folder")
+    if os.path.isdir(folder) or folder.name != str(run):
+        return folder
     shipped = shipped_runs()
     if run not in shipped:
         names = ", ".join(shipped) or "none"
         raise BadInput(f"run={str(run)!r} is neither a folder nor a recording that is shipped; those are: {names}")
     return shipped[str(run)]
+
+
+def path_of(parameter: str, value: str | Path, remedy: str) -> Path:
+    """A path as a Path. Raises BadInput unless it is a text or a path."""
+    if not isinstance(value, (str, os.PathLike)) or value == "":
+        raise BadInput(f"{parameter}={value!r} cannot be: give {remedy}")
+    return Path(value)
 
 
 def shipped_runs() -> dict[str, Path]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..model.errors import require
 from .compare import Thread
 from .conform import can_be_held, replay_in_order
 from .read import Recording, Row, read, read_head
@@ -24,9 +25,19 @@ KINDS = (*OPERATIONS.values(), "free")
 
 
 def runs() -> pandas.DataFrame:
-    """The recordings that are shipped: a row each, with its kernel, backend, workload, operations and size in KB."""
+    """The recordings that are shipped: a row each, with its kernel, backend, workload, operations and size in KB.
+
+    >>> table = runs()
+    >>> list(table[table["backend"] == "z3fold"]["run"])
+    ['61-z3fold-lzo-accept110', 'base-z3fold-overflow', 'p3-z3fold-overflow']
+    """
     import pandas
 
+    return pandas.DataFrame(rows_of_runs())
+
+
+def rows_of_runs() -> list[dict[str, Any]]:
+    """The rows of `runs`, without pandas."""
     rows = []
     for name, folder in shipped_runs().items():
         recording = read_head(folder)
@@ -43,7 +54,7 @@ def runs() -> pandas.DataFrame:
             "operations": sum(counted[kind] for kind in KINDS), "writebacks": counted["writeback"],
             "KB": (folder / "trace.csv.gz").stat().st_size // 1000,
         })  # fmt: skip
-    return pandas.DataFrame(rows)
+    return rows
 
 
 COUNTED = ("pool_pages", "stored_pages", "written_back", "limit_hit")
@@ -126,7 +137,11 @@ class Replayed:
         return pandas.DataFrame(columns).astype(types).rename_axis("number")
 
     def lru(self, every: int = 100) -> list[tuple[int, list[tuple[int, int]]]]:
-        """Every so many operations the LRU from head to tail: (operation, [(what, age in operations), ...])."""
+        """Every so many operations the LRU from head to tail: (operation, [(what, age in operations), ...]).
+
+        Raises BadInput if `every` is no number of operations.
+        """
+        require("every", every, 1, 10**9, "operations")
         order: dict[int, int] = {}  # what is listed -> when it was put at the head; the last is the head
         snapshots = []
         done = 0
@@ -169,6 +184,12 @@ def replay(run: str | Path, stage: str | None = None) -> Replayed:
 
     With `stage` another kernel is given what came to the recorded one. Raises BadInput if there is no such
     recording or stage, or it cannot be read.
+
+    >>> replayed = replay("f65-zbud-exact-on")
+    >>> replayed
+    <f65-zbud-exact-on replayed at stage v6.5: 353 operations>
+    >>> replayed.table()["operation"].value_counts().to_dict()
+    {'store': 121, 'free': 116, 'invalidate': 58, 'load': 58}
     """
     recording = read(can_be_held(run, stage))
     watched = Watched(recording, stage).run()

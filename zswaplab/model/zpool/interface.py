@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..freed import can_be_freed
@@ -51,6 +51,7 @@ class Zpool(ABC):
     functions here; only reclaim, which calls back into zswap, is a generator, and what a kworker does later:
     `pending` is what waits for one, oldest first (in most backends nothing ever does).
     `sleep_mapped` says whether a thread may sleep while an object is mapped (`zpool_can_sleep_mapped`).
+    `numbered` has all its pages by number; `lru` those that it could reclaim, the least recently filled first.
     """
 
     name: str
@@ -58,6 +59,8 @@ class Zpool(ABC):
     page_units = 64  # chunks of the largest page
     header_units: int  # chunks of a page that hold no objects
     sleep_mapped = True
+    numbered: dict[int, Any]
+    lru: Iterable[Any]
 
     def __init__(self, hook: Hook, stage: Stage) -> None:
         self.hook = hook
@@ -98,8 +101,12 @@ class Zpool(ABC):
         """Where the object begins in its page, in bytes."""
 
     @abstractmethod
+    def objects(self, page: Any) -> list[tuple[Handle, int, int]]:
+        """(object, first chunk, chunks) of each object in one of its pages, from left to right."""
+
     def layout(self) -> dict[int, list[tuple[Handle, int, int]]]:
-        """Page number -> (object, first chunk, chunks) of each object in it, for pictures."""
+        """Page number -> what `objects` says of that page, of all pages."""
+        return {number: self.objects(page) for number, page in self.numbered.items()}
 
     def units_of(self, page: Any) -> int:
         """Chunks of a page, those of its header included."""

@@ -33,7 +33,7 @@ class Z3fold(Zpool):
     def __init__(self, hook: Hook, stage: Stage) -> None:
         super().__init__(hook, stage)
         self.unbuddied = Unbuddied()
-        self.lru = PageLru()
+        self.lru: PageLru = PageLru()
         self.numbered: dict[int, Z3foldPage] = {}
         self.next_number = 0
 
@@ -266,8 +266,8 @@ class Z3fold(Zpool):
         page: Z3foldPage = handle.page
         return next(CHUNK * begin for one, begin, _ in page.objects() if one is handle)
 
-    def layout(self) -> dict[int, list[tuple[Handle, int, int]]]:
-        return {page.number: page.objects() for page in self.numbered.values()}
+    def objects(self, page: Z3foldPage) -> list[tuple[Handle, int, int]]:
+        return page.objects()
 
     def check(self) -> None:
         pages = list(self.numbered.values())

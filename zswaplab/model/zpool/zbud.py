@@ -194,11 +194,7 @@ class Zbud(Zpool):
     def address(self, handle: Handle) -> int:
         return CHUNK if handle.place == "first" else PAGE_SIZE - (handle.size + CHUNK - 1) // CHUNK * CHUNK
 
-    def layout(self) -> dict[int, list[tuple[Handle, int, int]]]:
-        return {page.number: self.objects(page) for page in self.numbered.values()}
-
-    @staticmethod
-    def objects(page: ZbudPage) -> list[tuple[Handle, int, int]]:
+    def objects(self, page: ZbudPage) -> list[tuple[Handle, int, int]]:
         """(object, first chunk, chunks) from left to right; chunk 0 is the header."""
         found = []
         if page.first:

@@ -125,9 +125,6 @@ class Zsmalloc(Zspages):
         zspage: Zspage = handle.page
         return zspage.size_class.size * int(handle.place)
 
-    def layout(self) -> dict[int, list[tuple[Handle, int, int]]]:
-        return {number: self.objects(zspage) for number, zspage in self.numbered.items()}
-
     def objects(self, zspage: Zspage) -> list[tuple[Handle, int, int]]:
         """(object, first chunk, chunks) in address order: a place is as large as its class."""
         chunks = zspage.size_class.size // self.unit
