@@ -11,6 +11,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 WRONG = "from zswaplab import Machine; Machine('v9')"
 MESSAGE = "BadInput: stage='v9' is not known; choose one of "

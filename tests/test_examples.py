@@ -60,3 +60,11 @@ def test_an_example_runs(module: str, name: str, text: str) -> None:
 def test_an_example_that_comes_out_otherwise_is_seen() -> None:
     with pytest.raises(AssertionError, match=r"Expected:\s+3\s+Got:\s+2"):
         test_an_example_runs("zswaplab", "zswaplab", ">>> 1 + 1\n3\n")
+
+
+@pytest.mark.parametrize("public", zswaplab.__all__)
+def test_every_public_name_has_an_example(public: str) -> None:
+    """In its own docstring; that of data, which has none, is its module's."""
+    home = zswaplab._HOMES[public]
+    places = {f"{home}.{public}"} if callable(getattr(zswaplab, public)) else {home}
+    assert any(name in places and public in text for _, name, text in EXAMPLES)

@@ -74,7 +74,9 @@ def test_every_command_ends_as_it_should(plain: str) -> None:
     assert set(IN_ASCII) <= set(plain), "each is tried"
 
 
-@pytest.mark.parametrize("terminal", [name for name in TERMINALS if name != "utf-8"])
+@pytest.mark.parametrize("terminal", ["cp932", *(
+    pytest.param(name, marks=pytest.mark.slow) for name in TERMINALS if name not in ("utf-8", "cp932")
+)])  # fmt: skip
 def test_what_cannot_be_encoded_is_said_in_ascii(terminal: str, plain: str) -> None:
     there = plain.encode(encoding_of(terminal), "ignore").decode(encoding_of(terminal))
     shown = [character if character in there else IN_ASCII[character] for character in plain]
@@ -110,6 +112,7 @@ some = pytest.mark.parametrize("command", SOME, ids=" ".join)
 
 
 @posix
+@pytest.mark.slow
 @some
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_a_closed_stream_changes_no_exit_status(command: tuple[str, ...], closed: str) -> None:
@@ -133,6 +136,7 @@ def test_what_goes_wrong_is_not_printed_among_results() -> None:
 
 
 @posix
+@pytest.mark.slow
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("command", [("runs",), ("explore", "--list"), ("conform", SMALL), OTHER])
 def test_a_reader_who_leaves_early_is_no_verdict(command: tuple[str, ...], unbuffered: str) -> None:
@@ -160,6 +164,7 @@ def test_what_breaks_in_zswaplab_is_no_verdict() -> None:
 
 
 @posix
+@pytest.mark.slow
 @pytest.mark.parametrize(("terminal", "full", "empty"), [("utf-8", "█", "░"), ("cp437", "█", "░"), ("C", "#", ".")])
 def test_progress_is_shown_on_a_terminal(terminal: str, full: str, empty: str, tmp_path: Path) -> None:
     import pty

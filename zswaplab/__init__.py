@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from zswaplab.model.stages import STAGES
     from zswaplab.run.history import record
     from zswaplab.run.search import explore
+    from zswaplab.run.setup import Setup
     from zswaplab.show.lab import lab
     from zswaplab.show.player import play
     from zswaplab.trace.conform import conform
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["STAGES", "Machine", "conform", "diff", "explore", "lab", "play", "record", "replay", "runs", "source"]
+__all__ = [
+    "STAGES", "Machine", "Setup", "conform", "diff", "explore", "lab", "play", "record", "replay", "runs", "source",
+]  # fmt: skip
 
 _HOMES = {
     "Machine": "zswaplab.model.machine",
     "STAGES": "zswaplab.model.stages",
     "source": "zswaplab.model.source",
     "diff": "zswaplab.model.source",
+    "Setup": "zswaplab.run.setup",
     "record": "zswaplab.run.history",
     "explore": "zswaplab.run.search",
     "runs": "zswaplab.trace.tables",

@@ -432,6 +432,8 @@ def test_a_store_that_finds_its_slot_taken_replaces_the_entry(kernel: dict[str, 
     assert frame.data == ALONE[2]
     assert machine.zswap.counters.duplicate_entry == 1
     assert machine.zswap.pool.zpool.pages == machine.zswap.size
+    left = 0 if machine.zswap.exclusive_loads else 1  # the entry that was there before is gone, and its object
+    assert (machine.zswap.counters.stored_pages, machine.zswap.pool.zpool.pages) == (left, left)
 
 
 def test_a_freed_slot_waits_for_sixty_four(kernel: dict[str, Any]) -> None:

@@ -16,7 +16,6 @@ from ..model.errors import Fault
 from ..model.machine import Machine
 from ..model.zpool import ZPOOLS
 from .cpus import packed
-from .rules import altered
 from .search import Case, Explored, Found, explore
 
 UAF, LOST, BUG, LEAK = "UseAfterFree", "DataLost", "Bug", "Leak"
@@ -123,31 +122,6 @@ def starved(m: Machine) -> Fault | None:
     return None
 
 
-def without_recheck(stage: str) -> Any:
-    """write_out as before 04fc7816089c: it does not look whether its slot was recycled."""
-    return altered("write_out", stage, (" is not entry:", " is not entry and False:"))
-
-
-def lru_lock_first() -> Any:
-    """load with lru_lock taken first and the tree lock inside it."""
-    return altered(
-        "load", "rfc2-2",
-        ("    yield tree.lock.acquire\n    yield from self.load_end(tree, entry, frame)\n    yield tree.lock.release",
-         "    yield entry.pool.lru_lock.acquire\n    yield tree.lock.acquire\n    entry.refcount -= 1\n"
-         "    entry.pool.lru.move(entry)\n    yield tree.lock.release\n    yield entry.pool.lru_lock.release"),
-    )  # fmt: skip
-
-
-def failed_to_the_tail() -> Any:
-    """reclaim_entry that puts what it could not write back where it took it from."""
-    return altered(
-        "reclaim_entry", "v6.5",
-        ("pool.lru.move(entry)",
-         "pool.lru.unlink(entry); last = pool.lru.prev; entry.prev, entry.next = last, pool.lru; "
-         "last.next = pool.lru.prev = entry"),
-    )  # fmt: skip
-
-
 def table() -> list[Named]:
     return [*measured(), *of_section_4(), *stale_headers(), *found_here()]
 
@@ -190,7 +164,7 @@ def measured() -> list[Named]:
         Named("v6.5-on-uaf", "the same: no use after free", Case(
             TWO_READS, machine("v6.5", "fixed", **SYNCHRONOUS)), False, (UAF, BUG)),
         Named("lock-order", "lru_lock taken before the tree lock in load", Case(
-            ("read 3",), machine("rfc2-2"), functions={"load": lru_lock_first()}), True, ("CircularLocking",)),
+            ("read 3",), machine("rfc2-2"), functions={"load": "lru_lock first"}), True, ("CircularLocking",)),
     ]  # fmt: skip
     return rows
 
@@ -199,7 +173,7 @@ def of_section_4() -> list[Named]:
     """The bug's relatives, each as it is known."""
     recycled = Case(RECYCLED, machine("base", **ONE_SLOT), OUT_AND_WRITTEN)
     noise = replace(recycled, before=("write 3", "page_out 3"), prepare=noise_in_page_4)
-    unchecked = replace(noise, functions={"write_out": without_recheck("base")})
+    unchecked = replace(noise, functions={"write_out": "no recheck"})
     rows = [
         Named("B-base-v2", "double invalidate: a load and a slot free", Case(
             ("read 3", "free 3"), machine("base", "v2", **SYNCHRONOUS)), True, (UAF, BUG), "read"),
@@ -239,7 +213,7 @@ def of_section_4() -> list[Named]:
     ]  # fmt: skip
     first_cannot_go = ("write 3", "page_out 3", "read 3", "write 4", "page_out 4")
     head = Case(("worker",), machine("v6.5"), first_cannot_go, no_room, worker_failures=16, check=starved)
-    tail = replace(head, functions={"reclaim_entry": failed_to_the_tail()})
+    tail = replace(head, functions={"reclaim_entry": "failures to the tail"})
     rows += [
         Named("M-head", "a page that cannot go returns to the head", head, False, ("Starved", "Livelock"), "read"),
         Named("M-tail", "it returns to the tail: livelock", tail, True, ("Starved", "Livelock"), "read"),

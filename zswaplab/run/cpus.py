@@ -19,7 +19,7 @@ from ..model.steps import CALL, RETURN, Kernel, Lock, Step, watched
 from .lockdep import CircularLocking, Lockdep
 
 NAMES = "abcdefghijklmnopqrstuvwxyz"
-LONGEST = 1_000_000  # steps of a schedule: more than any run here takes
+_LONGEST = 1_000_000  # steps of a schedule: more than any run here takes
 Start = Callable[[], Kernel]
 
 
@@ -97,8 +97,8 @@ def unpacked(schedule: str, cpus: int) -> list[int]:
         cpu, count = NAMES.index(letter), int(digits[:9] or 1)
         if cpu >= cpus:
             raise BadInput(f"schedule={schedule!r} names CPU {letter}, and there are {cpus}: {', '.join(NAMES[:cpus])}")
-        if len(digits) > 9 or len(steps) + count > LONGEST:
-            raise BadInput(f"schedule={schedule[:40]!r} is too long: give at most {LONGEST:,} steps")
+        if len(digits) > 9 or len(steps) + count > _LONGEST:
+            raise BadInput(f"schedule={schedule[:40]!r} is too long: give at most {_LONGEST:,} steps")
         steps += [cpu] * count
     return steps
 

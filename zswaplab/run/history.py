@@ -14,9 +14,9 @@ from .sanitizers import Report, Sanitizers
 from .say import sentence
 from .scene import Change, Scene
 from .session import Moment, Session
-from .setup import Setup
+from .setup import SWAP_PAGES, Setup
 
-SMALLEST = 256  # changes; so many lie at least between two scenes that are kept whole
+_SMALLEST = 256  # changes; so many lie at least between two scenes that are kept whole
 
 
 class History:
@@ -40,7 +40,7 @@ class History:
         watch = session.watching
         self.session, self.title, self.check = session, title, check
         self.setup: Setup | None = session.setup
-        self.tags = [stage.title, words_of(zswap.pool), f"exclusive loads {form_of(session.machine)}"]
+        self.tags = [stage.title, _words_of(zswap.pool), f"exclusive loads {_form_of(session.machine)}"]
         self.limit, self.accept = zswap.limit, zswap.accept_threshold
         self.counters, self.begin = watch.counters, watch.begin
         self.tasks = list(session.setup.cpus)
@@ -116,7 +116,7 @@ class History:
     @property
     def pools(self) -> list[dict[str, Any]]:
         """Every pool there was: its backend, whether that evicts, what its LRU lists, how its pages are divided."""
-        return self.session.watching.described_pools()
+        return self.session.watching.described_pools
 
     @property
     def cpus(self) -> int:
@@ -156,7 +156,7 @@ class History:
         for number in range(done, len(self.moments)):
             scene.add(self.moments[number].changes)
             changed += len(self.moments[number].changes)
-            if changed >= max(SMALLEST, len(scene)):
+            if changed >= max(_SMALLEST, len(scene)):
                 self._kept.append((number + 1, scene.copy()))
                 changed = 0
 
@@ -224,11 +224,11 @@ class History:
         return f"<history: {len(self.operations)} operations in {len(self)} steps{end}>"
 
 
-def words_of(pool: Any) -> str:
+def _words_of(pool: Any) -> str:
     return f"{pool.zpool.name}, {'evictable' if pool.evictable else 'not evictable'}"
 
 
-def form_of(machine: Machine) -> str:
+def _form_of(machine: Machine) -> str:
     """Whether loads are exclusive now, in the form that the stage has."""
     if not machine.zswap.exclusive_loads:
         return "off"
@@ -256,8 +256,9 @@ def record(
     past what they report (`history.reports`). A Setup says all this by itself.
     Raises BadInput for an unknown operation, for a page that holds nothing, and for a schedule that cannot be followed.
 
-    >>> record(Machine("2"), ["write 3", "page_out 3", "read 3"])[0].say
-    'The kernel takes the page\\'s frame away and **asks zswap** to keep the page.'
+    >>> history = record(Machine("2"), ["write 3", "page_out 3", "read 3"])
+    >>> history.count("store"), history.count("load"), history[-1].say
+    (1, 1, '**read 3** got its page out of zswap: no disk was touched.')
     """
     given: dict[str, Any] = {"cpus": cpus, "schedule": schedule, "seed": seed, "multi_shot": multi_shot or None}
     more = {name: value for name, value in given.items() if value is not None}
@@ -270,4 +271,10 @@ def record(
     setup = Setup.of(machine, **more)
     history = History(Session(setup or Setup(**more), machine), title)
     history.setup = setup
-    return history.run()
+    try:
+        return history.run()
+    except BadInput as problem:
+        if schedule is None or machine.swap.slots == SWAP_PAGES:
+            raise
+        hint = f"a schedule holds in the setting in which it was found, and explore's device has {SWAP_PAGES} pages"
+        raise BadInput(f"{problem}; {hint}: Machine(..., swap_pages={SWAP_PAGES})") from None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from ..model.errors import BadInput, choose
+from ..model.errors import BadInput
 from ..model.machine import Machine
 from ..model.source import source
 from ..model.steps import kernel
@@ -19,26 +19,9 @@ from ..model.swap import Swap
 from ..model.zpool import ZPOOLS
 from ..model.zswap import Zswap
 
-ITERATORS = {"iter", "enumerate", "zip", "map", "filter", "reversed", "next"}
+_ITERATORS = {"iter", "enumerate", "zip", "map", "filter", "reversed", "next"}
 Function = Callable[..., Any]
-counter = itertools.count()
-STAND_INS: dict[str, Callable[[], Function]] = {}  # name -> what makes a function that takes the model's place
-
-
-def stand_in(name: str) -> Callable[[Callable[[], Function]], Callable[[], Function]]:
-    """Give what makes a function a name, under which a Setup can hold it."""
-
-    def note(make: Callable[[], Function]) -> Callable[[], Function]:
-        STAND_INS[name] = make
-        return make
-
-    return note
-
-
-def named(name: str) -> Function:
-    """The function of that name. Raises BadInput where nothing has that name."""
-    choose("function", name, STAND_INS)
-    return STAND_INS[name]()
+_counter = itertools.count()
 
 
 def replaced(owner: type, functions: Mapping[str, Function]) -> type:
@@ -108,7 +91,7 @@ def undriven(tree: ast.AST, names: frozenset[str]) -> Iterator[str]:
 def hidden_state(tree: ast.AST) -> Iterator[str]:
     """Yields at which something is neither the model's data nor a local: a place in a `for`, half an expression."""
     for node, above in nodes(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ITERATORS:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _ITERATORS:
             yield f"line {node.lineno}: an iterator keeps a place that the search cannot see; use `while` and a local"
         if not isinstance(node, (ast.Yield, ast.YieldFrom)):
             continue
@@ -135,7 +118,7 @@ def altered(name: str, stage: str, *changes: tuple[str, str]) -> Function:
         if text.count(old) != 1:
             raise BadInput(f"{name} at stage {stage} has {old!r} {text.count(old)} times, and must have it once")
         text = text.replace(old, new)
-    file = f"<{name} at {stage}, altered {next(counter)}>"
+    file = f"<{name} at {stage}, altered {next(_counter)}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     found: dict[str, Any] = {}
     original = inspect.unwrap(getattr(Zswap, name))

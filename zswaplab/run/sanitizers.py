@@ -29,9 +29,9 @@ from ..model.zpool import ZPOOLS
 from .cpus import NAMES, Cpus, Deadlock, Wait, frames_of
 from .lockdep import CircularLocking, Order
 
-MODEL = str(Path(zswaplab.model.__file__).parent)
-DRIVER = str(Path(__file__).with_name("cpus.py"))  # below it nothing of the model runs
-MACHINERY = ("steps.py", "freed.py")  # files of the model that no kernel has
+_MODEL = str(Path(zswaplab.model.__file__).parent)
+_DRIVER = str(Path(__file__).with_name("cpus.py"))  # below it nothing of the model runs
+_MACHINERY = ("steps.py", "freed.py")  # files of the model that no kernel has
 ENTRY_BYTES, ENTRY_BYTES_WITH_LINKS = 64, 80  # of struct zswap_entry, before patch 1 and from it on
 
 
@@ -109,14 +109,14 @@ class Sanitizers:
         self.who = who or (lambda: "the machine")
         self.step = step or (lambda: 0)
         self.reports: list[Report] = []
-        self.allocated: dict[int, tuple[str, int, Standing]] = {}
-        self.freed: dict[int, tuple[str, int, Standing]] = {}
+        self.allocated: dict[int, tuple[str, int, _Standing]] = {}
+        self.freed: dict[int, tuple[str, int, _Standing]] = {}
         self.kept: list[Any] = []  # what was freed, so that id() stays its own
         self.last: tuple[Any, ...] = ()
         self.tell: Callable[[Report], None] = self.reports.append
         self.pages = Pages(machine)
         kind: type = type(machine.zswap)
-        self.kernel_names = kernel_names(kind)
+        self.kernel_names = _kernel_names(kind)
         hook = machine.hook
         hook.subscribe(self.observe)
         hook.list_debug = self.list_broken if list_debugging else None
@@ -130,15 +130,17 @@ class Sanitizers:
     # -- what the model tells ----------------------------------------------------------------------
 
     def observe(self, event: str, subject: Any, value: Any) -> None:
-        if event == "alloc":
-            self.allocated[id(subject)] = self.who(), self.step(), standing()
-        elif event in ("free", "object free"):
-            self.kept.append(subject)
-            self.freed[id(subject)] = self.who(), self.step(), standing()
-        elif event == "write":
+        if event not in _NOTED:
+            return
+        if event == "write":
             self.pages.wrote(subject, value)
+        elif event == "alloc":
+            self.allocated[id(subject)] = self.who(), self.step(), _standing()
+        else:
+            self.kept.append(subject)
+            self.freed[id(subject)] = self.who(), self.step(), _standing()
 
-    def trace(self, known: tuple[str, int, Standing] | None) -> Trace | None:
+    def trace(self, known: tuple[str, int, _Standing] | None) -> Trace | None:
         if known is None:
             return None
         task, step, stack = known
@@ -149,7 +151,7 @@ class Sanitizers:
         return Call(code.co_name, name, Path(code.co_filename).name, line, code)
 
     def here(self) -> Trace:
-        return Trace(self.who(), self.step(), tuple(self.call(code, line) for code, line in standing()))
+        return Trace(self.who(), self.step(), tuple(self.call(code, line) for code, line in _standing()))
 
     def touched(self, thing: Any, access: str, field: str) -> None:
         """KASAN: one access of freed memory. The compiler checks an address once where it is read and then written."""
@@ -214,7 +216,7 @@ class Sanitizers:
         self.tell(self.report(fault))
 
     def report(self, fault: Fault) -> Report:
-        kind = KINDS.get(type(fault), type(fault).__name__.lower())
+        kind = _KINDS.get(type(fault), type(fault).__name__.lower())
         found = Report(kind, str(fault), self.step())
         if isinstance(fault, DataLost):
             found.page, found.whose = fault.page, self.pages.whose(fault)
@@ -227,7 +229,8 @@ class Sanitizers:
         return found
 
 
-KINDS: dict[type[Fault], str] = {Bug: "bug", DataLost: "data", CircularLocking: "lockdep"}
+_NOTED = frozenset({"alloc", "free", "object free", "write"})
+_KINDS: dict[type[Fault], str] = {Bug: "bug", DataLost: "data", CircularLocking: "lockdep"}
 
 
 class Pages:
@@ -293,23 +296,23 @@ def holds(entry: Entry, data: bytes) -> bool:
 
 # -- where it happened ------------------------------------------------------------------------------
 
-Standing = list[tuple[CodeType, int]]
+_Standing = list[tuple[CodeType, int]]
 
 
-def standing() -> Standing:
+def _standing() -> _Standing:
     """The running functions of the model and the line of each, innermost first."""
     frame: FrameType | None = sys._getframe(1)
     found = []
-    while frame is not None and frame.f_code.co_filename != DRIVER:
+    while frame is not None and frame.f_code.co_filename != _DRIVER:
         code = frame.f_code
-        if code.co_filename.startswith(MODEL) and not code.co_filename.endswith(MACHINERY):
+        if code.co_filename.startswith(_MODEL) and not code.co_filename.endswith(_MACHINERY):
             found.append((code, frame.f_lineno))
         frame = frame.f_back
     return found
 
 
 @cache
-def kernel_names(zswap: type) -> dict[CodeType, tuple[str, bool]]:
+def _kernel_names(zswap: type) -> dict[CodeType, tuple[str, bool]]:
     """Code of a function of the model -> (the kernel's name, whether the compiler makes it a part of its caller)."""
     found = {}
     for owner in (Machine, Swap, Tree, Lru, zswap, *ZPOOLS.values()):

@@ -10,7 +10,7 @@ from .events import Fact
 from .session import Moment
 
 # What a step is about to do, where nothing worth a sentence happened before it.
-STEPS = {
+_STEPS = {
     "unlocked": "The CPU looks at data that every CPU shares, with no lock held.",
     "alloc": "The **entry** has been allocated, for which the thread may have had to wait.",
     "compress": "The page is about to be **compressed**.",
@@ -24,7 +24,7 @@ STEPS = {
     "read": "zswap does not have the page: it is about to be **read from the swap device**.",
     "fault": "The CPU is about to look at the page table, which others may have changed meanwhile.",
 }
-BEGINNINGS = {
+_BEGINNINGS = {
     "store": "The kernel takes the page's frame away and **asks zswap** to keep the page.",
     "load": "The page is not in RAM: **zswap is asked** for it before the disk is.",
     "invalidate_page": "The page's swap slot was given up: zswap is told to **forget** it.",
@@ -33,7 +33,7 @@ BEGINNINGS = {
     "reclaim_entry": "zswap is to write back **one entry**: the one at the tail of its LRU.",
     "zpool_shrink": "The **backend** is asked to empty one of its pages.",
 }
-REFUSED = {
+_REFUSED = {
     "compressor": "The compressor gives up: compressed, the page would be longer than a page. It is **refused**.",
     "switched off": "zswap does not take pages like this one as it is set now: **refused**.",
 }
@@ -52,16 +52,16 @@ def _step(moment: Moment, operation: Operation) -> str:
         return f"**{operation}** is done."
     if moment.lock is not None:
         return f"The **{moment.lock}** is about to be {'taken' if moment.step == 'acquire' else 'dropped'}."
-    return STEPS.get(moment.step, f"{moment.step}.")
+    return _STEPS.get(moment.step, f"{moment.step}.")
 
 
 def _told(fact: Fact, operation: Operation) -> str:
     """The sentence for a fact; nothing where it is not worth one."""
-    if fact.kind in SENTENCES:
-        return SENTENCES[fact.kind](fact, _who(fact), fact.values)
+    if fact.kind in _SENTENCES:
+        return _SENTENCES[fact.kind](fact, _who(fact), fact.values)
     if fact.kind == "loaded":
         return f"**{operation}** got its page out of zswap: no disk was touched."
-    return BEGINNINGS.get(fact.values["function"], "") if fact.kind == "begin" else ""
+    return _BEGINNINGS.get(fact.values["function"], "") if fact.kind == "begin" else ""
 
 
 def _who(fact: Fact) -> str:
@@ -76,7 +76,7 @@ def _place(values: dict[str, Any]) -> str:
     return f"{values['backend']} page {values['where']}"
 
 
-SENTENCES: dict[str, Callable[[Fact, str, dict[str, Any]], str]] = {
+_SENTENCES: dict[str, Callable[[Fact, str, dict[str, Any]], str]] = {
     "insert": lambda fact, who, _: f"{who}'s entry is in the **tree**: from now on a load finds it.",
     "erase": lambda fact, who, _: f"{who}'s entry is off the **tree**: nobody can find it any more.",
     "free": lambda fact, who, _: f"The last reference is gone: {_lower(who)}'s entry is **freed**.",
@@ -84,8 +84,8 @@ SENTENCES: dict[str, Callable[[Fact, str, dict[str, Any]], str]] = {
     "lru add": lambda fact, who, _: f"{who} goes to the **head** of the LRU, the place of the newest.",
     "lru move": lambda fact, who, _: f"{who} moves to the **head** of the LRU: it was used, so it is new again.",
     "lru isolate": lambda fact, who, _: (
-        f"The worker takes the **tail** of the LRU, {_lower(who)}: longest without a store or a load. Once lru_lock is "
-        "dropped, and until it has been found again in the tree, anyone may free it."
+        f"The worker takes the **tail** of the LRU: {_lower(who)}, longest without a store or a load. "
+        "Once lru_lock is dropped, anyone may free it."
     ),
     "find": lambda fact, who, _: f"{who}'s entry is found, and held by **one more reference** while it is used.",
     "no entry": lambda fact, who, _: "zswap has **no entry** for this slot.",
@@ -99,7 +99,7 @@ SENTENCES: dict[str, Callable[[Fact, str, dict[str, Any]], str]] = {
     "too large": lambda fact, who, values: (
         f"{who} does not compress well enough for {values['backend']}: **refused** ({values['result']})."
     ),
-    "refused": lambda fact, who, values: REFUSED[fact.reason or "switched off"],
+    "refused": lambda fact, who, values: _REFUSED[fact.reason or "switched off"],
     "full": lambda fact, who, values: (
         f"The pool has {values['size']} pages, **more than its limit** of {values['limit']}: refused."
     ),
@@ -154,7 +154,7 @@ def _report(values: dict[str, Any]) -> str:
     return f"**KASAN:** `{values['field']}` of freed memory is {done}{where} in {values['function']}."
 
 
-ENDS = {  # kind of fault -> how its sentence begins
+_ENDS = {  # kind of fault -> how its sentence begins
     "DataLost": "Data lost", "Deadlock": "Deadlock", "Leak": "Leaked", "CircularLocking": "Lockdep",
     "Livelock": "Livelock", "WrongPool": "The wrong pool", "Starved": "Starved",
 }  # fmt: skip
@@ -169,4 +169,4 @@ def _fault(fact: Fact, values: dict[str, Any]) -> str:
         return f"**Use after free.** The {what}'s memory was given back, and now its field `{field}` is {done}{where}."
     if fact.reason == "Deadlock":
         return f"**Deadlock.** {'; '.join(map(str, values['waits']))}."
-    return f"**{ENDS.get(fact.reason or '', 'The kernel dies here')}.** {values['text']}."
+    return f"**{_ENDS.get(fact.reason or '', 'The kernel dies here')}.** {values['text']}."

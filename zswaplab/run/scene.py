@@ -12,12 +12,12 @@ from ..model.freed import is_freed
 from ..model.limits import Counters
 from ..model.machine import Machine
 from ..model.pools import Pool
-from ..model.zpool import Handle
+from ..model.zpool import Handle, Zpool
 from .events import WEIGHTS, Fact
 
 Change = list[Any]
-COUNTERS = tuple(name for name, _ in Counters())
-counts_of = attrgetter(*COUNTERS)
+_COUNTERS = tuple(name for name, _ in Counters())
+_counts_of = attrgetter(*_COUNTERS)
 
 
 class Scene:
@@ -89,7 +89,9 @@ class Watch:
         self.pages: list[Any] = []  # the backends' pages, by their number here, which no other pool has
         self.keys: dict[int, int] = {}  # id() of one -> its number here
         self.homes: list[int] = []  # its number here -> its pool
-        self.pools: list[Pool] = []
+        self.pools: list[Pool] = []  # by their number; one that is gone is freed memory, which nobody may touch
+        self.zpools: list[Zpool] = []
+        self.described_pools: list[dict[str, Any]] = []
         self.objects: dict[Handle, int] = {}  # handle -> number of its entry
         self.owners = {slot: page for page, slot in machine.slots.items()}
         self.operation, self.cpu, self.stood = "", 0, ""  # who runs, and the kind of step at which it stood
@@ -102,9 +104,9 @@ class Watch:
         self.weight = 0
         self.events: list[str] = []
         self.out: int | None = None
-        self.counts: tuple[int, ...] = counts_of(self.zswap.counters)
+        self.counts: tuple[int, ...] = _counts_of(self.zswap.counters)
         self.counters = dict(self.zswap.counters)
-        self.size, self.full, self.current = 0, False, 0
+        self.pool_total_size, self.full, self.current = 0, False, 0
         self.begin = self.all_there_is()
 
     def all_there_is(self) -> list[Change]:
@@ -279,37 +281,40 @@ class Watch:
             self.out = what
             self.changes.append(["out", what])
 
+    def _evicts(self, pool: int) -> bool:
+        return bool(self.described_pools[pool]["evictable"])
+
     # -- a page of a backend -----------------------------------------------------------------------------
 
     def page_changed(self, page: Any, where: str | None) -> None:
         key = self.key(page)
         self.dirty_pages[key] = None
         pool = self.homes[key]
-        if where == "lru" and self.pools[pool].evictable:
+        if where == "lru" and self._evicts(pool):
             self.changes.append(["lru+", pool, key])
             self.step_out(None)
 
     def page_isolated(self, page: Any, _: Any) -> None:
         key = self.key(page)
         pool = self.homes[key]
-        if self.pools[pool].evictable:
+        if self._evicts(pool):
             self.changes.append(["lru-", pool, key])
             self.step_out(key)
-        self.tell("page isolate", backend=self.pools[pool].zpool.name, where=page.number, key=key)
+        self.tell("page isolate", backend=self.zpools[pool].name, where=page.number, key=key)
 
     def page_freed(self, page: Any, _: Any) -> None:
         key = self.key(page)
         pool = self.homes[key]
         self.dirty_pages[key] = None
-        if self.pools[pool].evictable:
+        if self._evicts(pool):
             self.changes.append(["lru-", pool, key])
             self.step_out(None)
-        self.tell("pagefree", backend=self.pools[pool].zpool.name, where=page.number, key=key)
+        self.tell("pagefree", backend=self.zpools[pool].name, where=page.number, key=key)
 
     def moved(self, handle: Handle, page: Any) -> None:
         if page:
             key = self.key(page)
-            backend = self.pools[self.homes[key]].zpool.name
+            backend = self.zpools[self.homes[key]].name
             self.tell("move", backend=backend, where=page.number, key=key)
 
     def slid(self, page: Any, _: Any) -> None:
@@ -341,19 +346,14 @@ class Watch:
             if known is pool:
                 return number
         self.pools.append(pool)
+        self.zpools.append(pool.zpool)
+        lru_of = "pages" if pool.evictable else "entries" if self.machine.stage.entry_lru else None
+        self.described_pools.append({
+            "backend": pool.zpool.name, "compressor": pool.compressor.name, "evictable": pool.evictable,
+            "lru_of": lru_of, "unit_bytes": pool.zpool.unit, "page_units": pool.zpool.page_units,
+            "header_units": pool.zpool.header_units,
+        })  # fmt: skip
         return len(self.pools) - 1
-
-    def described_pools(self) -> list[dict[str, Any]]:
-        """Each pool as it is shown, by its number."""
-        lists = self.machine.stage.entry_lru
-        return [
-            {
-                "backend": pool.zpool.name, "compressor": pool.compressor.name, "evictable": pool.evictable,
-                "lru_of": "pages" if pool.evictable else "entries" if lists else None, "unit_bytes": pool.zpool.unit,
-                "page_units": pool.zpool.page_units, "header_units": pool.zpool.header_units,
-            }
-            for pool in self.pools
-        ]  # fmt: skip
 
     def pool_of(self, entry: Entry) -> int:
         """The pool of an entry; of a freed one too, whose fields nobody may read any more."""
@@ -386,17 +386,17 @@ class Watch:
         for key in self.dirty_pages:
             first.append(["page", key, self.describe_page(key)])
         changes, fact, events = first + self.changes, self.fact, self.events
-        counts = counts_of(self.zswap.counters)
+        counts = _counts_of(self.zswap.counters)
         if counts != self.counts:
-            changed = {name: now for name, now, then in zip(COUNTERS, counts, self.counts, strict=True) if now != then}
+            changed = {name: now for name, now, then in zip(_COUNTERS, counts, self.counts, strict=True) if now != then}
             changes.append(["counters", changed])
             self.counts = counts
-        size, full = self.zswap.size, self.zswap.reached_full
-        if size != self.size:
-            changes.append(["size", size])
-        if full != self.full:
-            changes.append(["full", full])
-        self.size, self.full = size, full
+        if self.pool_total_size != counts[0]:
+            self.pool_total_size = counts[0]
+            changes.append(["size", self.zswap.size])
+        if self.zswap.reached_full is not self.full:
+            self.full = self.zswap.reached_full
+            changes.append(["full", self.full])
         self.changes, self.fact, self.weight, self.events = [], None, 0, []
         self.dirty.clear()
         self.dirty_pages.clear()
@@ -417,7 +417,7 @@ class Watch:
         """A backend's page as it is shown; None once it is given back."""
         pool = self.homes[key]
         page = self.pages[key]
-        zpool = self.pools[pool].zpool
+        zpool = self.zpools[pool]
         if page.number not in zpool.numbered:
             return None
         objects = [[self.objects[handle], begin, units] for handle, begin, units in zpool.objects(page)]

@@ -19,13 +19,12 @@ from .cpus import packed, tasks_of
 from .history import History
 from .lockdep import CircularLocking
 from .session import Session, aftermath
-from .setup import Setup
+from .setup import SWAP_PAGES, Setup
 from .state import Checkpoint, Namer
 
-SWAP_PAGES = 64  # of a case's device: so few that a slot given up is freed at once
 MAX_STATES = 300_000
 MAX_STEPS = 1000
-Functions = Mapping[str, Callable[..., Any]]
+Functions = Mapping[str, str | Callable[..., Any]]
 
 
 class Livelock(Fault):
@@ -182,9 +181,17 @@ class Explored:
             return f"no schedule fails (with a worker that gives up after {self.case.worker_failures} failures)"
         return "no schedule fails"
 
+    @property
+    def replay(self) -> str:
+        """The line that plays the shortest failing schedule again, in the setting in which it was found."""
+        if self.case.prepare:
+            return "explored.history()"  # what was prepared has no place in a setup
+        return f"record({self.case.setup.but(schedule=self.schedule)!r})"
+
     def __repr__(self) -> str:
         covered = "" if self.schedules is None else f", {self.schedules:,} schedules"
-        return f"{self.verdict}\n{self.states:,} states{covered}, {self.seconds:.2f} s"
+        replay = f"\nreplay: {self.replay}" if self.failures else ""
+        return f"{self.verdict}\n{self.states:,} states{covered}, {self.seconds:.2f} s{replay}"
 
 
 class Search:

@@ -33,8 +33,9 @@ from .state import Checkpoint
 
 Place = tuple[int, int]  # number of a source, line in it
 Reference = tuple[str, str, int]  # function, local, number of the entry to which it points
-Standing = tuple[Any, Any, "Place | None", list[Reference]]  # a running function, its callee, its place, its entries
-NOBODY: list[Reference] = []
+_Standing = tuple[Any, Any, "Place | None", list[Reference]]  # a running function, its callee, its place, its entries
+_NOBODY: list[Reference] = []
+_NOWHERE: list[_Standing] = []
 
 
 class Leak(Fault):
@@ -110,7 +111,7 @@ class Session:
     ) -> None:  # fmt: skip
         self.setup = setup
         self.machine = setup.machine() if machine is None else machine
-        self._planned = planned(setup, self.machine)
+        self._planned = _planned(setup, self.machine)
         self._prepare = prepare
         self._own_class = type(self.machine.zswap)
         guard_objects(self.machine)
@@ -123,7 +124,7 @@ class Session:
         self.current: list[int] = [-1]  # CPU -> number of its operation
         self.watch: Watch | None = None
         if observed:
-            self._places = Places(type(self.machine.zswap), self.machine.stage)
+            self._places = _Places(type(self.machine.zswap), self.machine.stage)
             self.watch = Watch(self.machine)
             self.machine.hook.subscribe(self.watch.observe)
         self._dice = None if setup.seed is None else random.Random(setup.seed)
@@ -165,7 +166,11 @@ class Session:
 
     def ready(self) -> list[int]:
         """The CPUs that can take a step: none once it is over."""
-        return [] if self.fault else self.cpus.ready()
+        if self.fault:
+            return []
+        if self.together:
+            return self.cpus.ready()
+        return [] if self.cpus.over or self.cpus.waits(0) else [0]
 
     def who(self) -> str:
         """Whose step it is, as reports name it."""
@@ -185,7 +190,7 @@ class Session:
         cpus.step(cpu)
         if self.together:
             return
-        while (step := cpus.pending[cpu]) is not None and is_quiet(step) and cpus.waits(cpu) is None:
+        while (step := cpus.pending[cpu]) is not None and _is_quiet(step) and cpus.waits(cpu) is None:
             cpus.step(cpu)
         if cpus.over:
             if cpus.results[cpu] == -ENOSPC and cpus.operation(cpu).kind == "page_out":
@@ -307,8 +312,8 @@ class Session:
 
     def _end(self, fault: Fault, cpu: int) -> Moment:
         self.fault = fault
-        self.watching.tell("fault", "fault", type(fault).__name__, **facts_of(fault))
-        frames = list(stack_of_traceback(fault.__traceback__))
+        self.watching.tell("fault", "fault", type(fault).__name__, **_facts_of(fault))
+        frames = list(_stack_of_traceback(fault.__traceback__))
         return self._moment(cpu, None, self._places.at(frames), [])
 
     def report(self, **values: Any) -> None:
@@ -327,7 +332,7 @@ class Session:
     def _moment(self, cpu: int, step: Step | None, stack: list[Place], refs: list[Reference]) -> Moment:
         changes, fact, events = self.watching.take(number for _, _, number in refs)
         self.moments += 1
-        lock = str(step.lock) if step is not None and step.lock else None
+        lock = step.lock.name if step is not None and step.lock else None
         kind = step.kind if step is not None else None
         now = self._every_cpu(cpu, stack, refs) if self.together else None
         holds = now[cpu]["holds"] if now else self._holds(cpu)
@@ -375,7 +380,7 @@ class Session:
         return Session(self.setup.but(changes=changes, schedule=schedule, seed=None), prepare=self._prepare)
 
 
-def planned(setup: Setup, machine: Machine) -> deque[tuple[Operation, Start]]:
+def _planned(setup: Setup, machine: Machine) -> deque[tuple[Operation, Start]]:
     """The workload's operations; each page that one uses will hold something by then. Raises BadInput otherwise."""
     told: dict[int, bool] = {}
     found: deque[tuple[Operation, Start]] = deque()
@@ -406,7 +411,7 @@ def aftermath(machine: Machine) -> Fault | None:
     held = [frame for frame in machine.swap.cache.values() if frame.lock.holder is not None]
     if held or machine.swap.stranded:
         return Leak("a frame of the swap cache was neither unlocked nor given back")
-    if leaked := leaked_references(machine):
+    if leaked := _leaked_references(machine):
         return leaked
     try:
         machine.settle()
@@ -423,7 +428,7 @@ def aftermath(machine: Machine) -> Fault | None:
     return None
 
 
-def leaked_references(machine: Machine) -> Leak | None:
+def _leaked_references(machine: Machine) -> Leak | None:
     """A pool with more references than it has entries, plus one for being current and one for a queued worker."""
     for pool in machine.zswap.pools:
         entries = [entry for tree in machine.zswap.trees.values() for entry in tree.entries.values()]
@@ -434,7 +439,7 @@ def leaked_references(machine: Machine) -> Leak | None:
     return None
 
 
-def facts_of(fault: Fault) -> dict[str, Any]:
+def _facts_of(fault: Fault) -> dict[str, Any]:
     """What there is to be said of a fault, as plain data."""
     values: dict[str, Any] = {"text": str(fault)}
     if isinstance(fault, UseAfterFree):
@@ -448,37 +453,44 @@ def facts_of(fault: Fault) -> dict[str, Any]:
 # -- where it runs -----------------------------------------------------------------------------------------
 
 
-class Places:
+class _Places:
     """Where in the model's source each CPU stands, as of the stage, and which entries its functions point to."""
 
     def __init__(self, zswap: type, stage: Stage) -> None:
-        self.functions = kernel_code(zswap)
+        self.functions = _kernel_code(zswap)
         self.stage = stage
         self.sources: list[dict[str, Any]] = []
         self.rows: dict[CodeType, tuple[int, dict[int, int]]] = {}
         self.known: dict[tuple[CodeType, int], Place | None] = {}
-        self.standing: dict[int, list[Standing]] = {}  # CPU -> its running functions, outermost first, at its last step
+        self.standing: dict[int, list[_Standing]] = {}  # CPU -> its running functions, outermost first, a step ago
 
     def of(self, cpu: int, operation: Kernel | None, watch: Watch) -> tuple[list[Place], list[Reference]]:
         """A CPU's running functions, outermost first, and their locals that are entries.
 
         A function whose callee is the same as a step ago has not run in between: only the others are looked at.
         """
-        before = self.standing.get(cpu, [])
-        now: list[Standing] = []
+        before = self.standing.get(cpu, _NOWHERE)
+        now: list[_Standing] = []
+        stack: list[Place] = []
+        references: list[Reference] = []
         generator: Any = operation
-        while generator is not None and generator.gi_frame is not None:
-            callee = generator.gi_yieldfrom
-            known = before[len(now)] if len(now) < len(before) else None
-            if known is None or callee is None or known[0] is not generator or known[1] is not callee:
-                known = self.look(generator, callee, watch)
+        for known in before:
+            callee = generator.gi_yieldfrom if generator is not None else None
+            if callee is None or known[0] is not generator or known[1] is not callee:
+                break
             now.append(known)
             generator = callee
+        while generator is not None and generator.gi_frame is not None:
+            now.append(self.look(generator, generator.gi_yieldfrom, watch))
+            generator = generator.gi_yieldfrom
         self.standing[cpu] = now
-        stack = [place for _, _, place, _ in now if place is not None]
-        return stack, [reference for _, _, _, found in now for reference in found]
+        for _, _, place, found in now:
+            if place is not None:
+                stack.append(place)
+                references += found
+        return stack, references
 
-    def look(self, generator: Any, callee: Any, watch: Watch) -> Standing:
+    def look(self, generator: Any, callee: Any, watch: Watch) -> _Standing:
         """One running function: where it stands, and which of its locals are entries."""
         frame, code = generator.gi_frame, generator.gi_code
         key = code, frame.f_lasti
@@ -486,7 +498,7 @@ class Places:
             self.known[key] = self.place(code, frame.f_lineno)
         place = self.known[key]
         if place is None:
-            return generator, callee, None, NOBODY
+            return generator, callee, None, _NOBODY
         found = []
         for name, value in frame.f_locals.items():
             kind = type(value)
@@ -504,7 +516,7 @@ class Places:
             return None
         if code not in self.rows:
             function, kernel_name, file = self.functions[code]
-            lines, texts = source_of(function, self.stage)
+            lines, texts = _source_of(function, self.stage)
             self.rows[code] = len(self.sources), lines
             self.sources.append({
                 "function": function.__name__, "kernel": kernel_name, "lines": texts,
@@ -515,14 +527,14 @@ class Places:
 
 
 @cache
-def source_of(function: Callable[..., Any], stage: Stage) -> tuple[dict[int, int], list[str]]:
+def _source_of(function: Callable[..., Any], stage: Stage) -> tuple[dict[int, int], list[str]]:
     """(line in its file -> line here, the lines) of a function as of a stage."""
     rows = resolved(function, stage)
     return {number: index for index, (number, _) in enumerate(rows)}, [text for _, text in rows]
 
 
 @cache
-def kernel_code(zswap: type) -> dict[CodeType, tuple[Callable[..., Any], str, str]]:
+def _kernel_code(zswap: type) -> dict[CodeType, tuple[Callable[..., Any], str, str]]:
     """Code of each function of the model -> (function, the kernel's name, the kernel's file)."""
     found = {}
     owners = [(Machine, ""), (Swap, ""), (zswap, "zswap.c")]
@@ -533,12 +545,12 @@ def kernel_code(zswap: type) -> dict[CodeType, tuple[Callable[..., Any], str, st
     return found
 
 
-def is_quiet(step: Step) -> bool:
+def _is_quiet(step: Step) -> bool:
     """Whether a step lies above zswap, and matters only where other CPUs run."""
     return step is FAULT or (step.lock is not None and step.lock.quiet)
 
 
-def stack_of_traceback(traceback: TracebackType | None) -> Iterator[tuple[CodeType, int]]:
+def _stack_of_traceback(traceback: TracebackType | None) -> Iterator[tuple[CodeType, int]]:
     """(code, line) of each function through which a fault has come, outermost first."""
     while traceback is not None:
         yield traceback.tb_frame.f_code, traceback.tb_lineno

@@ -15,22 +15,25 @@ from urllib.parse import quote, unquote
 from ..model.compressors import Compressor
 from ..model.errors import BadInput, choose, require
 from ..model.freed import poison
+from ..model.limits import PARAMETERS
 from ..model.machine import Machine
 from ..model.pools import Pool
 from ..model.zpool import Handle
 from ..model.zswap import Zswap
 from .cpus import tasks_of, unpacked
-from .rules import Function, named, replaced
+from .rules import Function, replaced
+from .stand_ins import named
 from .workloads import lines_of
 
 VERSION = 1
+SWAP_PAGES = 64  # of the device in a case of a search: so few that a slot given up is freed at once
 KERNEL_GIVES_UP = 16  # failed tries of the shrink worker (MAX_RECLAIM_RETRIES)
-OF_MACHINE = (
+_OF_MACHINE = (
     "stage", "zpool", "exclusive_loads", "evictable", "load_end", "device", "compressor", "ram_pages", "swap_pages",
     "max_pool_percent", "accept_threshold_percent",
 )  # fmt: skip
 Parameter = tuple[int, str, Any]  # the step after which it is set, its name, its value
-OWN = "own "  # stands in a text for a workload of the reader's own, of which only the digest is there
+_OWN = "own "  # stands in a text for a workload of the reader's own, of which only the digest is there
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,8 @@ class Setup:
             put(self, "cpus", tuple("; ".join(task) for task in tasks_of(self.cpus)))
         else:
             put(self, "cpus", ())
-        put(self, "functions", tuple(dict(self.functions).items()))
-        put(self, "changes", tuple((step, name, value) for step, name, value in self.changes))
+        put(self, "functions", _pairs_of(self.functions))
+        put(self, "changes", _triples_of(self.changes))
         self.check()
 
     def check(self) -> None:
@@ -99,15 +102,26 @@ class Setup:
             if not self.cpus:
                 raise BadInput(f"seed={self.seed!r} chooses among CPUs: give cpus=['read 3', 'free 3'] with it")
             require("seed", self.seed, 0, 2**63, "a seed")
-        for step, _, _ in self.changes:
-            require("changes", step, 0, 2**40, "steps")
-        self.machine()
+        machine = self.machine()
+        for text in [*self.lines(), *(text for task in tasks_of(self.cpus or ["worker"]) for text in task)]:
+            machine.parse(text)
+
+    def __repr__(self) -> str:
+        """What differs from the defaults, as it can be typed again."""
+        found = []
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value != field.default:
+                if isinstance(value, tuple):
+                    value = dict(value) if field.name == "functions" else list(value)
+                found.append(f"{field.name}={value!r}")
+        return f"Setup({', '.join(found)})"
 
     # -- what is made from it ------------------------------------------------------------------
 
     def machine(self) -> Machine:
         """The machine, on which nothing has happened yet."""
-        machine = Machine(**{name: getattr(self, name) for name in OF_MACHINE})
+        machine = Machine(**{name: getattr(self, name) for name in _OF_MACHINE})
         machine.zswap.max_reclaim_retries = self.worker_failures
         guard_objects(machine)
         if self.functions:
@@ -178,9 +192,9 @@ class Setup:
             if name == "version":
                 parts.append(str(value))
             elif name == "workload" and not isinstance(value, str):
-                parts += [name, escaped(OWN + digest(value))]
+                parts += [name, _escaped(_OWN + _digest(value))]
             else:
-                parts += [name, escaped(written(value))]
+                parts += [name, _escaped(_written(value))]
         return ".".join(parts)
 
     @classmethod
@@ -194,19 +208,47 @@ class Setup:
             raise BadInput(f"text={text!r} is not a setup's: give what Setup.to_text() gave, like '1.stage.rfc2-2'")
         data: dict[str, Any] = {"version": int(parts[0])}
         for name, value in zip(parts[1::2], parts[2::2], strict=True):
-            data[name] = read(name, unquote(value.replace("~", "%")))
+            data[name] = _read(name, unquote(value.replace("~", "%")))
         meant = data.get("workload")
-        if isinstance(meant, str) and meant.startswith(OWN):
-            data["workload"] = own_lines(meant.removeprefix(OWN), workload)
+        if isinstance(meant, str) and meant.startswith(_OWN):
+            data["workload"] = _own_lines(meant.removeprefix(_OWN), workload)
         elif workload is not None:
             raise BadInput(f"workload={workload!r} is not needed: the text names its own, {meant or 'none'}")
         return cls.from_json(data)
 
 
+# -- fields that are more than a word or a number ---------------------------------------------------------
+
+
+def _pairs_of(functions: Any) -> tuple[tuple[str, str | Function], ...]:
+    """Names of the model's functions and what takes their place. Raises BadInput for anything else."""
+    try:
+        found = tuple(dict(functions).items())
+    except (TypeError, ValueError):
+        raise BadInput(f"functions={functions!r} cannot be: give {{'load_end': my_function}}") from None
+    for name, function in found:
+        if not isinstance(function, str) and not callable(function):
+            raise BadInput(f"functions={{{name!r}: {function!r}}} cannot be: give a function, or the name of one")
+    return found
+
+
+def _triples_of(changes: Any) -> tuple[Parameter, ...]:
+    """Parameters that are set while it runs. Raises BadInput for what is no (step, name, value)."""
+    found = []
+    for change in changes if isinstance(changes, Sequence) else [changes]:
+        if isinstance(change, str) or not isinstance(change, Sequence) or len(change) != 3:
+            raise BadInput(f"changes={changes!r} cannot be: give (step, name, value), like (120, 'enabled', False)")
+        step, name, value = change
+        require("changes", step, 0, 2**40, "steps")
+        choose("parameter", name, PARAMETERS)
+        found.append((step, name, value))
+    return tuple(found)
+
+
 # -- a field as a text, and back ------------------------------------------------------------------------
 
 
-def written(value: Any) -> str:
+def _written(value: Any) -> str:
     """A field's value as a text: lists a line each, what belongs together with a bar between."""
     if isinstance(value, dict):
         return "\n".join(f"{name}|{one}" for name, one in value.items())
@@ -215,12 +257,12 @@ def written(value: Any) -> str:
     return str(value)
 
 
-def escaped(text: str) -> str:
+def _escaped(text: str) -> str:
     """The text in letters, digits, hyphens and underscores, everything else as ~ and two hexadecimal digits."""
     return quote(text, safe="").replace("~", "%7E").replace(".", "%2E").replace("%", "~")
 
 
-def plain(text: str) -> Any:
+def _plain(text: str) -> Any:
     """A number, True, False, None, or the text itself."""
     constants = {"True": True, "False": False, "None": None}
     if text in constants:
@@ -228,33 +270,33 @@ def plain(text: str) -> Any:
     return int(text) if text.removeprefix("-").isdecimal() else text
 
 
-TEXTS = ("stage", "zpool", "exclusive_loads", "load_end", "device", "compressor", "schedule")
+_TEXTS = ("stage", "zpool", "exclusive_loads", "load_end", "device", "compressor", "schedule")
 
 
-def read(name: str, text: str) -> Any:
+def _read(name: str, text: str) -> Any:
     """A field's value from its text."""
-    if name in TEXTS:
+    if name in _TEXTS:
         return text
     if name == "cpus":
         return text.split("\n")
     if name == "functions":
         return dict(line.partition("|")[::2] for line in text.split("\n"))
     if name == "changes":
-        return [[plain(part) for part in line.split("|")] for line in text.split("\n")]
-    return text if name == "workload" else plain(text)
+        return [[_plain(part) for part in line.split("|")] for line in text.split("\n")]
+    return text if name == "workload" else _plain(text)
 
 
-def digest(lines: Sequence[str]) -> str:
+def _digest(lines: Sequence[str]) -> str:
     """Twelve hexadecimal digits that stand for lines."""
     return sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
-def own_lines(meant: str, workload: Sequence[str] | None) -> list[str]:
+def _own_lines(meant: str, workload: Sequence[str] | None) -> list[str]:
     if workload is None:
         raise BadInput(f"the text was made with a workload of the writer's own ({meant}): give it, workload=[...]")
     lines = lines_of(workload)
-    if digest(lines) != meant:
-        raise BadInput(f"workload has other lines ({digest(lines)}) than the text was made with ({meant})")
+    if _digest(lines) != meant:
+        raise BadInput(f"workload has other lines ({_digest(lines)}) than the text was made with ({meant})")
     return lines
 
 
@@ -264,11 +306,11 @@ def own_lines(meant: str, workload: Sequence[str] | None) -> list[str]:
 def guard_objects(machine: Machine) -> None:
     """From now on an object that is given back to a backend is freed memory, too."""
     zswap = type(machine.zswap)
-    if zswap.free_object is not free_and_poison:
-        machine.zswap.__class__ = type(zswap.__name__, (zswap,), {"free_object": free_and_poison})
+    if zswap.free_object is not _free_and_poison:
+        machine.zswap.__class__ = type(zswap.__name__, (zswap,), {"free_object": _free_and_poison})
 
 
-def free_and_poison(self: Zswap, pool: Pool, handle: Handle) -> None:
+def _free_and_poison(self: Zswap, pool: Pool, handle: Handle) -> None:
     """zpool_free. What lies in a page that is being reclaimed is pinned: it stays readable until that ends."""
     pinned = pool.zpool.pins(handle)
     pool.zpool.free(handle)

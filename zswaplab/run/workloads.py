@@ -23,7 +23,7 @@ def revisit(pages: int = 10, more: int = 6) -> list[str]:
 
 
 WORKLOADS: dict[str, Callable[..., list[str]]] = {"revisit": revisit}
-LARGEST = 10_000  # pages of a named workload
+_LARGEST = 10_000  # pages of a named workload
 
 
 def lines_of(workload: str | Iterable[str]) -> list[str]:
@@ -32,7 +32,7 @@ def lines_of(workload: str | Iterable[str]) -> list[str]:
     Raises BadInput for a name that is not in WORKLOADS, for sizes that it does not have, and for what is no list.
     """
     if isinstance(workload, str):
-        return named_lines(workload)
+        return _named_lines(workload)
     try:
         lines = list(workload)
     except TypeError:
@@ -44,7 +44,7 @@ def lines_of(workload: str | Iterable[str]) -> list[str]:
     return lines
 
 
-def named_lines(text: str) -> list[str]:
+def _named_lines(text: str) -> list[str]:
     name, *sizes = text.split() or [""]
     if name not in WORKLOADS and " " in text.strip():
         raise BadInput(f"workload={text!r} is one text; give a list of operations, like ['write 3', 'page_out 3']")
@@ -53,5 +53,5 @@ def named_lines(text: str) -> list[str]:
     if len(sizes) > most or not all(size.isdecimal() for size in sizes):
         raise BadInput(f"workload={text!r} cannot be: {name} takes at most {most} sizes in pages, like '{name} 10 6'")
     for size in sizes:
-        require("workload", int(size), 1, LARGEST, "pages")
+        require("workload", int(size), 1, _LARGEST, "pages")
     return WORKLOADS[name](*map(int, sizes))
