@@ -8,7 +8,7 @@ frame, to unmap one, to clear one.
 from __future__ import annotations
 
 from .compressors import page_bytes
-from .errors import ENOSPC, DataLost, require
+from .errors import EINVAL, ENOSPC, DataLost, require
 from .steps import FAULT, Hook, Kernel, Lock, kernel
 from .swap import Frame, Swap
 from .zswap import Zswap
@@ -60,19 +60,32 @@ class Faults:
         """One fault on a page that is in swap (`do_swap_page`): it maps a frame, or somebody was faster."""
         swap, offset = self.swap, self.slots[page]
         yield FAULT
+        if offset not in swap.cache and offset not in swap.in_use:  # given up since
+            return
+        swap.get_device()
+        if swap.synchronous and offset not in swap.cache:
+            yield from self.swap_in_alone(page, offset)
+        else:
+            yield from self.swap_in_cached(page, offset, write)
+        swap.put_device()
+
+    def swap_in_alone(self, page: int, offset: int) -> Kernel:
+        """From a synchronous device: into a frame that nobody else can find."""
+        frame = Frame()
+        frame.dirty = False
+        yield from self.swap.readpage(offset, frame)
+        yield FAULT
+        if self.still_out(page, offset):
+            self.map_frame(page, frame)
+            yield from self.drop_slot(page)
+
+    def swap_in_cached(self, page: int, offset: int, write: bool) -> Kernel:
+        """Through the swap cache: whoever comes second finds the frame there, and waits for its lock."""
+        swap = self.swap
         frame = swap.cache.get(offset)
         if frame is None:
-            if offset not in swap.in_use:  # given up since
-                return
             frame = Frame()
             frame.dirty = False
-            if swap.synchronous:  # a private copy
-                yield from swap.readpage(offset, frame)
-                yield FAULT
-                if self.still_out(page, offset):
-                    self.map_frame(page, frame)
-                    yield from self.drop_slot(page)
-                return
             frame.lock.take(self.hook.task)
             swap.add_to_cache(offset, frame)
             frame.users += 1
@@ -102,7 +115,7 @@ class Faults:
 
     @kernel("shrink_folio_list")
     def pageout(self, page: int) -> Kernel:
-        """0, or -ENOSPC where the swap device has no free slot. A frame that somebody uses is left alone."""
+        """0, or -ENOSPC where the device gives no slot and the page stays. A frame that somebody uses is left alone."""
         require("page", page, 0, 2**40, "pages")
         frame = self.frames.get(page)
         if frame is None or frame.lock.holder is not None:
@@ -149,24 +162,47 @@ class Faults:
         elif frame.lock.holder is None:
             yield from self.swap.uncache(offset)
 
+    @kernel("swapoff")
+    def swap_off(self) -> Kernel:
+        """Nobody gets a slot any more, and each is freed; then zswap's tree goes. -EINVAL if it is off already."""
+        swap = self.swap
+        if swap.off:
+            return -EINVAL
+        swap.off = True  # SWP_WRITEOK is cleared
+        swap.slot_cache_active = False
+        while self.slots or swap.cache or swap.given:
+            yield from self.try_to_unuse()
+        yield from swap.wait_until_unused()
+        yield from self.zswap.invalidate_area(swap.type)
+        return 0
+
+    def try_to_unuse(self) -> Kernel:
+        """Free one slot, or the slots that wait to be freed."""
+        if self.swap.given:
+            yield from self.swap.flush_slots()
+        elif self.slots:
+            page = min(self.slots)
+            yield from self.unuse(page)
+        else:
+            offset = min(self.swap.cache)
+            yield from self.unuse_cached(offset)
+
     def unuse(self, page: int) -> Kernel:
-        """Bring one page back from swap for good (`try_to_unuse`)."""
+        """Bring one page back from swap for good (`unuse_pte`), on any device through the swap cache."""
         while page in self.slots and page not in self.frames:
-            yield from self.swap_in(page, False)
+            yield from self.swap_in_cached(page, self.slots[page], False)
         if page in self.frames:
             self.frames[page].dirty = True
             if page in self.slots:
                 yield from self.drop_slot(page)
 
-    @kernel("swapoff")
-    def swap_off(self) -> Kernel:
-        """Every page is read in, every slot freed; then zswap's tree goes."""
-        while self.slots:
-            page = min(self.slots)
-            yield from self.unuse(page)
-        yield from self.complete_io()
-        yield from self.swap.flush_slots()
-        yield from self.zswap.invalidate_area(0)
+    def unuse_cached(self, offset: int) -> Kernel:
+        """A slot that only the swap cache still holds: it goes once nobody has its frame locked."""
+        frame = self.swap.cache[offset]
+        yield frame.lock.acquire
+        if self.swap.cache.get(offset) is frame:
+            yield from self.swap.uncache(offset)
+        frame.lock.drop()
 
     def worker(self) -> Kernel:
         """The queued shrink worker; of the oldest pool if none is queued."""
@@ -209,8 +245,10 @@ class Faults:
         return frame not in self.frames.values() and not (frame.dirty and offset in self.swap.in_use)
 
     def new_slot(self) -> int | None:
-        """The next free slot of the device, going round; None if there is none."""
+        """The next free slot of the device, going round; None if there is none, or the device is off."""
         swap = self.swap
+        if swap.off:
+            return None
         for _ in range(swap.slots):
             self.next_slot = self.next_slot % (swap.slots - 1) + 1
             if self.next_slot not in swap.in_use and not swap.is_leaving(self.next_slot):

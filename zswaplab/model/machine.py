@@ -86,7 +86,7 @@ class Machine(Faults):
     def page_out(self, page: int) -> None:
         """The kernel takes the page's frame away: into zswap, or to the device; nothing if it has none.
 
-        Raises BadInput if the swap device is full.
+        Raises BadInput if the swap device is full, or off.
         """
         if run(self.pageout(page)) == -ENOSPC:
             raise BadInput(self.device_full)
@@ -121,8 +121,11 @@ class Machine(Faults):
         self.was_set = True
 
     def swapoff(self) -> None:
-        """Turn the swap device off: every page is read in, every slot freed, the tree goes."""
-        run(self.swap_off())
+        """Turn the swap device off, for good: every page is read in, every slot freed, the tree goes.
+
+        Raises BadInput if it is off already.
+        """
+        run(self.operation("swapoff"))
         self.settle()
 
     def settle(self) -> None:
@@ -141,6 +144,8 @@ class Machine(Faults):
         if start in (self.read_fault, self.zap) and numbers[0] not in self.written:
             verb = text.split()[0]
             raise BadInput(f"page {numbers[0]} was never written, so there is nothing to {verb}: write it first")
+        if start == self.swap_off and self.swap.off:
+            raise BadInput("swapoff cannot be: the swap device is off already, for good; build a new Machine")
         return start(*numbers)
 
     def parse(self, text: str) -> tuple[Callable[..., Kernel], tuple[int, ...]]:
@@ -183,6 +188,9 @@ class Machine(Faults):
 
     @property
     def device_full(self) -> str:
+        """Why the swap device gives no slot, and what to do."""
+        if self.swap.off:
+            return "the swap device is off, so no page can go there: leave swapoff out, or build a new Machine"
         return f"the swap device is full: swap_pages={self.swap.slots}; give the machine more"
 
     @property

@@ -66,10 +66,10 @@ class Swap:
 
     `slots`: its size in slots of one page; slot 0 is the device's header. `in_use` holds the slots that
     an owner has (a count above 0 in the kernel's swap map), `cache` the swap cache, `bitmap` frontswap's
-    bits, `given` the slots waiting in the slot cache, `leaving` those that zswap is being told of; `free_slots`
-    counts the others (`nr_swap_pages`; those that a CPU takes from the device before it needs them count too). A
-    synchronous device (like zram or a RAM disk) is one for which a fault reads into a page of its own and
-    leaves the swap cache out.
+    bits, `given` the slots waiting in the slot cache, `leaving` those that zswap is being told of, and by which task;
+    `free_slots` counts the others (`nr_swap_pages`; those that a CPU takes from the device before it needs them count
+    too). A synchronous device (like zram or a RAM disk) is one for which a fault reads into a page of its own and
+    leaves the swap cache out. `off` says that swapoff has begun, `users` the tasks that have got the device.
     """
 
     def __init__(self, type: int, slots: int, device: str, hook: Hook, frontswap_ops: FrontswapOps) -> None:
@@ -84,11 +84,14 @@ class Swap:
         self.cache: dict[int, Frame] = {}
         self.bitmap: set[int] = set()
         self.given: list[int] = []
-        self.leaving: set[int] = set()
+        self.leaving: dict[int, int] = {}
         self.stranded = 0  # frames that left the swap cache locked, for ever
         self.free_slots = slots - 1
         self.slot_cache_active = self.free_slots > ACTIVATE
         self.disk: dict[int, Any] = {}
+        self.off = False
+        self.users: set[int] = set()
+        self.unused = Lock("swap device", quiet=True)  # free for swapoff once nobody uses the device any more
 
     # -- the swap cache ------------------------------------------------------------------------
 
@@ -193,7 +196,7 @@ class Swap:
     def check_cache_active(self) -> Kernel:
         """Before a new slot is taken: the slot cache is used while many slots are free, emptied once few are."""
         if not self.slot_cache_active:
-            self.slot_cache_active = self.free_slots > ACTIVATE
+            self.slot_cache_active = self.free_slots > ACTIVATE and not self.off
         elif self.free_slots < DEACTIVATE:
             self.slot_cache_active = False
             yield from self.flush_slots()
@@ -203,24 +206,49 @@ class Swap:
         """An owner gives its slot up: it waits in the slot cache, which is flushed when 64 have gathered."""
         self.in_use.discard(offset)
         if self.slot_cache_active:
-            if len(self.given) == SLOT_CACHE:
-                yield from self.flush_slots()
             self.given.append(offset)
+            if len(self.given) > SLOT_CACHE:
+                yield from self.flush_slots(SLOT_CACHE)
         else:
             yield from self.leave(offset)
 
-    def flush_slots(self) -> Kernel:
-        """swapcache_free_entries: free every slot that waits, in the order in which they were given."""
-        while self.given:
+    def flush_slots(self, count: int = SLOT_CACHE) -> Kernel:
+        """swapcache_free_entries: free so many slots of those that wait, in the order in which they were given."""
+        while self.given and count:
             offset = self.given.pop(0)
             yield from self.leave(offset)
+            count -= 1
 
     def leave(self, offset: int) -> Kernel:
-        """swap_entry_free: nobody gets the slot again before zswap has forgotten it."""
+        """swap_entry_free: nobody gets the slot again before zswap has forgotten it; si->lock is held meanwhile."""
         self.free_slots += 1
-        self.leaving.add(offset)
+        self.leaving[offset] = self.hook.task
         yield from self.frontswap_invalidate_page(offset)
-        self.leaving.discard(offset)
+        del self.leaving[offset]
+        if self.off:
+            self.unused.holder = self.user()
+
+    # -- turning it off --------------------------------------------------------------------------
+
+    def get_device(self) -> None:
+        """Nobody turns the device off until it is put (`get_swap_device`)."""
+        self.users.add(self.hook.task)
+
+    def put_device(self) -> None:
+        """The task that has got the device is done with it (`put_swap_device`)."""
+        self.users.discard(self.hook.task)
+        if self.off:
+            self.unused.holder = self.user()
+
+    def user(self) -> int | None:
+        """A task that swapoff has to wait for: it has got the device, or holds si->lock."""
+        return min({*self.users, *self.leaving.values()}, default=None)
+
+    def wait_until_unused(self) -> Kernel:
+        """What swapoff does once no slot is in use: it waits for everybody who still has to do with the device."""
+        self.unused.holder = self.user()
+        yield self.unused.acquire
+        self.unused.drop()
 
     def __repr__(self) -> str:
         return f"<swap type {self.type}: {len(self.in_use)} of {self.slots} slots in use, {len(self.cache)} cached>"

@@ -19,6 +19,7 @@ from .cpus import packed
 from .search import Case, Explored, Found, explore
 
 UAF, LOST, BUG, LEAK = "UseAfterFree", "DataLost", "Bug", "Leak"
+ANYTHING = (UAF, LOST, BUG, LEAK, "Deadlock", "Livelock", "CircularLocking", "ListCorruption")
 SYNCHRONOUS: dict[str, Any] = {"device": "synchronous"}
 NOISE = random.Random(0).randbytes(4096)  # no compressor makes it smaller, so it goes to the device
 TWO_READS, AND_A_FREE = ("read 3", "read 3"), ("read 3", "read 3", "free 3")
@@ -123,7 +124,7 @@ def starved(m: Machine) -> Fault | None:
 
 
 def table() -> list[Named]:
-    return [*measured(), *of_section_4(), *stale_headers(), *found_here()]
+    return [*measured(), *of_section_4(), *beside_swapoff(), *stale_headers(), *found_here()]
 
 
 def measured() -> list[Named]:
@@ -218,6 +219,28 @@ def of_section_4() -> list[Named]:
         Named("M-head", "a page that cannot go returns to the head", head, False, ("Starved", "Livelock"), "read"),
         Named("M-tail", "it returns to the tail: livelock", tail, True, ("Starved", "Livelock"), "read"),
     ]
+    return rows
+
+
+def beside_swapoff() -> list[Named]:
+    """I, the other side: swapoff waits for whoever still has to do with the device, the worker left out."""
+    rows = []
+    for stage in ("v6.1", "base", "2", "v6.5"):
+        for verb in ("free", "read", "write", "page_out"):
+            before = ("write 3",) if verb == "page_out" else ("write 3", "page_out 3")
+            case = Case((f"{verb} 3", "swapoff"), machine(stage), before)
+            rows.append(Named(f"I-{verb}-{stage}", "swapoff waits for it", case, False, ANYTHING, "read"))
+    rows += [
+        Named("I-two-of-them", "a page-out and a free", Case(
+            ("page_out 3", "free 3", "swapoff"), machine("v6.5"), ("write 3",)), False, ANYTHING, "read"),
+        Named("I-twice", "two at once: the second finds the device off", Case(
+            ("swapoff; page_out 3", "swapoff"), machine("v6.5"), ("write 3", "page_out 3")), False, ANYTHING, "read"),
+        Named("I-read-v6.5-synchronous", "a read past the swap cache", Case(
+            ("read 3", "swapoff"), machine("v6.5", **SYNCHRONOUS), ("write 3", "page_out 3")), False, ANYTHING, "read"),
+        Named("I-read-4-synchronous", "the same, with the snippet's order at a load's end", Case(
+            ("read 3", "swapoff"), machine("4", **SYNCHRONOUS), ("write 3", "page_out 3")), True, (UAF,),
+            "found by the search"),
+    ]  # fmt: skip
     return rows
 
 

@@ -265,8 +265,8 @@ class Cpus:
         """A lock is taken, or dropped."""
         held = self.held[cpu]
         if step.kind == "acquire":
-            lock.holder = cpu
             held[:] = [other for other in held if other.holder == cpu]  # some are dropped without a step
+            lock.holder = cpu
             outer = [other.name for other in held]
             held.append(lock)
             if outer and self.lockdep:
