@@ -16,11 +16,12 @@ from tests.model.kit import (
     until,
 )
 from zswaplab.model.entry import LAYOUT, Entry, FreedEntry
-from zswaplab.model.errors import EAGAIN, Bug, DataLost, Fault, ListCorruption, UseAfterFree
+from zswaplab.model.errors import EAGAIN, ENOSPC, Bug, DataLost, Fault, ListCorruption, UseAfterFree
 from zswaplab.model.freed import poison
 from zswaplab.model.lru import Lru
 from zswaplab.model.steps import Hook, run
 from zswaplab.model.swap import Frame
+from zswaplab.run.cpus import Cpus
 
 PAGE = page_of(1000)
 V1 = {"stage": "rfc2-2", "exclusive_loads": "v1"}
@@ -119,6 +120,47 @@ def test_without_exclusive_loads_too_a_slot_freed_between_two_loads_is_enough(st
 @pytest.mark.parametrize("stage", ["base", "v6.5"])
 def test_before_and_after_the_series_two_loads_are_clean(stage: str, swap_pages: int) -> None:
     two_loads(stage, "off", swap_pages)
+
+
+@pytest.mark.parametrize(("stage", "waits"), [("v6.1", True), ("v6.4", False), ("v6.5", False)])
+def test_a_second_fault_waits_where_the_first_has_claimed_the_slot(stage: str, waits: bool) -> None:
+    machine = Checked(stage, device="synchronous", swap_pages=IMMEDIATE)
+    machine.put_out(3, content=PAGE)
+    cpus = Cpus(machine, ["read 3", "read 3"])
+    for cpu in (0, 1):
+        while not cpus.waits(cpu) and getattr(cpus.pending[cpu], "kind", "") != "decompress":
+            cpus.step(cpu)
+    assert machine.zswap.trees[0].entries[1].refcount == (2 if waits else 3)
+    assert str(cpus.waits(1)) == ("swap slot" if waits else "None")
+    while ready := cpus.ready():
+        cpus.step(ready[0])
+    assert cpus.results == [PAGE, PAGE] and not machine.swap.claimed
+    assert 1 not in machine.swap.in_use and machine.swap.free_slots == IMMEDIATE - 1
+    machine.settle()
+
+
+def test_a_claimed_slot_that_is_given_up_goes_with_the_claim() -> None:
+    machine = Checked("v6.1", device="synchronous", swap_pages=2)
+    machine.put_out(3, content=PAGE)
+    machine.write(4)
+    read = machine.read_fault(3)
+    until(read, "decompress")
+    run(machine.zap(3))
+    assert machine.swap.is_leaving(1) and run(machine.pageout(4)) == -ENOSPC
+    assert run(read) == bytes(4096), "the page is given up by now"
+    machine.settle()
+    assert run(machine.pageout(4)) == 0
+
+
+def test_writeback_waits_for_a_claimed_slot() -> None:
+    machine = Checked("v6.1", device="synchronous", swap_pages=IMMEDIATE)
+    machine.put_out(3, content=PAGE)
+    cpus = Cpus(machine, ["read 3", "worker"])
+    while getattr(cpus.pending[0], "kind", "") != "decompress":
+        cpus.step(0)
+    while not cpus.waits(1):
+        cpus.step(1)
+    assert str(cpus.waits(1)) == "swap slot"
 
 
 def test_in_linux_6_5_a_second_invalidation_does_nothing() -> None:

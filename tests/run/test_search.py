@@ -77,7 +77,7 @@ def test_statistics_are_never_read_by_the_model() -> None:
 CASES = table()
 QUICK = (  # those whose search takes a tenth of a second at most, and one of each kind
     "uaf", "remedy", "base-v1", "4-v2", "v6.5-on", "lock-order", "B", "C-base", "K", "E", "F", "M", "base-reference",
-    "I-free", "I-read", "I-write", "I-page", "I-tw",
+    "I-free", "I-read", "I-write", "I-page", "I-tw", "claimed",
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .compressors import page_bytes
 from .errors import EINVAL, ENOSPC, DataLost, require
+from .stages import Stage
 from .steps import FAULT, Hook, Kernel, Lock, kernel
 from .swap import Frame, Swap
 from .zswap import Zswap
@@ -20,6 +21,7 @@ class Faults:
     """The half of `Machine` that runs on its CPUs; the other half is in machine.py."""
 
     hook: Hook
+    stage: Stage
     swap: Swap
     zswap: Zswap
     work: Lock  # the workqueue runs one shrink worker at a time
@@ -71,13 +73,21 @@ class Faults:
 
     def swap_in_alone(self, page: int, offset: int) -> Kernel:
         """From a synchronous device: into a frame that nobody else can find."""
+        stage, swap = self.stage, self.swap
+        if stage.claims_slot:
+            if offset in swap.claimed:
+                yield from swap.wait_for_claim(offset)
+                return
+            swap.swapcache_prepare(offset)
         frame = Frame()
         frame.dirty = False
-        yield from self.swap.readpage(offset, frame)
+        yield from swap.readpage(offset, frame)
         yield FAULT
         if self.still_out(page, offset):
             self.map_frame(page, frame)
             yield from self.drop_slot(page)
+        if stage.claims_slot:
+            yield from swap.swapcache_clear(offset)
 
     def swap_in_cached(self, page: int, offset: int, write: bool) -> Kernel:
         """Through the swap cache: whoever comes second finds the frame there, and waits for its lock."""
@@ -153,9 +163,13 @@ class Faults:
             yield from self.drop_slot(page)
 
     def drop_slot(self, page: int) -> Kernel:
-        """The page's owner needs its slot no more (`free_swap_and_cache`). A locked frame keeps it until unlocked."""
+        """The page's owner needs its slot no more (`free_swap_and_cache`). A locked frame keeps it until unlocked,
+        a fault that has claimed it until it is done.
+        """
         offset = self.slots.pop(page)
         self.swap.in_use.discard(offset)
+        if offset in self.swap.claimed:
+            return
         frame = self.swap.cache.get(offset)
         if frame is None:
             yield from self.swap.free_slot(offset)
@@ -170,21 +184,25 @@ class Faults:
             return -EINVAL
         swap.off = True  # SWP_WRITEOK is cleared
         swap.slot_cache_active = False
-        while self.slots or swap.cache or swap.given:
+        while swap.inuse_pages:
             yield from self.try_to_unuse()
         yield from swap.wait_until_unused()
         yield from self.zswap.invalidate_area(swap.type)
         return 0
 
     def try_to_unuse(self) -> Kernel:
-        """Free one slot, or the slots that wait to be freed."""
-        if self.swap.given:
-            yield from self.swap.flush_slots()
+        """Free one slot, or the slots that wait to be freed, or wait for whoever has the last ones."""
+        swap = self.swap
+        if swap.given:
+            yield from swap.flush_slots()
+        elif swap.claimed:
+            offset = min(swap.claimed)
+            yield from swap.wait_for_claim(offset)
         elif self.slots:
             page = min(self.slots)
             yield from self.unuse(page)
         else:
-            offset = min(self.swap.cache)
+            offset = min(swap.cache)
             yield from self.unuse_cached(offset)
 
     def unuse(self, page: int) -> Kernel:

@@ -228,8 +228,7 @@ class Machine(Faults):
         same_filled = sum(entry.length == 0 for entry in entries)
         hold(counters.same_filled_pages == same_filled, "same_filled_pages {} against {}", counters, entries)
         hold(self.swap.in_use == set(self.slots.values()), "{} against {}", self.swap, self.slots)
-        taken = self.swap.in_use.union(self.swap.cache, self.swap.given)
-        free = self.swap.slots - 1 - len(taken)
+        free = self.swap.slots - 1 - self.swap.inuse_pages
         hold(self.swap.free_slots == free, "{} free, {} counted: {}", free, self.swap.free_slots, self.swap)
 
     def __repr__(self) -> str:

@@ -13,6 +13,7 @@ LOAD_ENDS = (
     "move, invalidate, put", "put, invalidate or move", "invalidate or move, put",
 )  # fmt: skip
 TREE = "https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/mm/{file}?id={commit}"
+STABLE = "https://git.kernel.org/pub/scm/linux/kernel/git/stable/linux.git/tree/mm/{file}?h={commit}"
 MAIL = "https://lore.kernel.org/linux-mm/?q=s%3A%22zswap%3A+move+writeback+LRU+from+zpool+to+zswap%22"
 
 
@@ -27,8 +28,9 @@ class Stage:
     and it `maps_once`: the object stays mapped all the while. `until_accept`: the worker shrinks until
     zswap can accept, and a store that waits for that kicks it. `invalidate_once`: a second invalidation
     of an entry does nothing. `unlocks_recycled`: a writeback that finds its slot recycled unlocks the frame it
-    has taken for it. `load_end` and `reclaim_end`: in which order a load and a reclaim end.
-    `chain`: pages of zsmalloc's longest zspage.
+    has taken for it. `claims_slot`: a fault that leaves the swap cache out claims its slot, so that a second one
+    waits. `load_end` and `reclaim_end`: in which order a load and a reclaim end.
+    `chain`: pages of zsmalloc's longest zspage. `tree`: where `commit` can be read.
     """
 
     id: str
@@ -49,6 +51,8 @@ class Stage:
     invalidate_once: bool = False
     chain: int = 8
     unlocks_recycled: bool = False
+    claims_slot: bool = False
+    tree: str = TREE
 
     def evicts(self, zpool: str) -> bool:
         """Whether that backend can reclaim by itself (`zpool_evictable`)."""
@@ -61,7 +65,7 @@ class Stage:
 
     def link(self, file: str = "zswap.c") -> str:
         """Where the kernel's own source of this stage can be read."""
-        return TREE.format(file=file, commit=self.commit) if self.commit else MAIL
+        return self.tree.format(file=file, commit=self.commit) if self.commit else MAIL
 
     def __repr__(self) -> str:
         return f"<stage {self.id}: {self.title}>"
@@ -70,10 +74,12 @@ class Stage:
 ALL = frozenset({"zbud", "z3fold", "zsmalloc"})
 NONE: frozenset[str] = frozenset()
 V6_1 = Stage(
-    "v6.1", "Linux 6.1", "v6.1", ALL - {"zsmalloc"}, maps_once=True, until_accept=False, unlocks_recycled=True, chain=4,
+    "v6.1", "Linux 6.1.192", "v6.1.192", ALL - {"zsmalloc"}, tree=STABLE, maps_once=True, until_accept=False, chain=4,
+    unlocks_recycled=True, claims_slot=True,
 )  # fmt: skip
 V6_4 = replace(
-    V6_1, id="v6.4", title="Linux 6.4", commit="v6.4", evictable=ALL, maps_once=False, unlocks_recycled=False, chain=8,
+    V6_1, id="v6.4", title="Linux 6.4", commit="v6.4", tree=TREE, evictable=ALL, maps_once=False, chain=8,
+    unlocks_recycled=False, claims_slot=False,
 )  # fmt: skip
 BASE = replace(
     V6_4, id="base", title="just before the series", until_accept=True,

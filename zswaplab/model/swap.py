@@ -69,7 +69,8 @@ class Swap:
     bits, `given` the slots waiting in the slot cache, `leaving` those that zswap is being told of, and by which task;
     `free_slots` counts the others (`nr_swap_pages`; those that a CPU takes from the device before it needs them count
     too). A synchronous device (like zram or a RAM disk) is one for which a fault reads into a page of its own and
-    leaves the swap cache out. `off` says that swapoff has begun, `users` the tasks that have got the device.
+    leaves the swap cache out; `claimed` has the slots that such faults have claimed (6.1.192). `off` says that
+    swapoff has begun, `users` the tasks that have got the device.
     """
 
     def __init__(self, type: int, slots: int, device: str, hook: Hook, frontswap_ops: FrontswapOps) -> None:
@@ -89,6 +90,7 @@ class Swap:
         self.free_slots = slots - 1
         self.slot_cache_active = self.free_slots > ACTIVATE
         self.disk: dict[int, Any] = {}
+        self.claimed: dict[int, Lock] = {}
         self.off = False
         self.users: set[int] = set()
         self.unused = Lock("swap device", quiet=True)  # free for swapoff once nobody uses the device any more
@@ -115,11 +117,32 @@ class Swap:
 
     def is_leaving(self, offset: int) -> bool:
         """Whether a slot without an owner is not free yet."""
-        return offset in self.given or offset in self.leaving or offset in self.cache
+        return offset in self.given or offset in self.leaving or offset in self.cache or offset in self.claimed
+
+    # -- a slot claimed by a fault that leaves the swap cache out ------------------------------
+
+    def swapcache_prepare(self, offset: int) -> None:
+        """A task claims a slot (`SWAP_HAS_CACHE`): until it is done nobody else reads it, and it stays in use."""
+        claim = self.claimed[offset] = Lock("swap slot", quiet=True)
+        claim.take(self.hook.task)
+
+    def swapcache_clear(self, offset: int) -> Kernel:
+        """The claim ends; if the slot has no owner any more, the slot goes."""
+        self.claimed.pop(offset).drop()
+        if offset not in self.in_use:
+            yield from self.free_slot(offset)
+
+    def wait_for_claim(self, offset: int) -> Kernel:
+        """Another task has claimed the slot: wait until it is done."""
+        claim = self.claimed[offset]
+        yield claim.acquire
+        claim.drop()
 
     def get_swap_cache_page(self, offset: int) -> Kernel:
         """For writeback: a new frame in the swap cache, -EEXIST if the slot has one, -ENOMEM if it was given up."""
         yield LOOKUP
+        while offset in self.claimed:
+            yield from self.wait_for_claim(offset)
         if offset in self.cache:
             found: Frame | int = -EEXIST
         elif offset not in self.in_use:
@@ -227,6 +250,11 @@ class Swap:
         del self.leaving[offset]
         if self.off:
             self.unused.holder = self.user()
+
+    @property
+    def inuse_pages(self) -> int:
+        """Slots that are not free."""
+        return len(self.in_use.union(self.cache, self.given, self.claimed))
 
     # -- turning it off --------------------------------------------------------------------------
 

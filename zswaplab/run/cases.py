@@ -124,7 +124,7 @@ def starved(m: Machine) -> Fault | None:
 
 
 def table() -> list[Named]:
-    return [*measured(), *of_section_4(), *beside_swapoff(), *stale_headers(), *found_here()]
+    return [*measured(), *of_section_4(), *beside_swapoff(), *claimed_slots(), *stale_headers(), *found_here()]
 
 
 def measured() -> list[Named]:
@@ -235,13 +235,27 @@ def beside_swapoff() -> list[Named]:
             ("page_out 3", "free 3", "swapoff"), machine("v6.5"), ("write 3",)), False, ANYTHING, "read"),
         Named("I-twice", "two at once: the second finds the device off", Case(
             ("swapoff; page_out 3", "swapoff"), machine("v6.5"), ("write 3", "page_out 3")), False, ANYTHING, "read"),
-        Named("I-read-v6.5-synchronous", "a read past the swap cache", Case(
-            ("read 3", "swapoff"), machine("v6.5", **SYNCHRONOUS), ("write 3", "page_out 3")), False, ANYTHING, "read"),
+        *(Named(f"I-read-{stage}-synchronous", "a read past the swap cache", Case(
+            ("read 3", "swapoff"), machine(stage, **SYNCHRONOUS), ("write 3", "page_out 3")), False, ANYTHING, "read")
+          for stage in ("v6.1", "v6.5")),
         Named("I-read-4-synchronous", "the same, with the snippet's order at a load's end", Case(
             ("read 3", "swapoff"), machine("4", **SYNCHRONOUS), ("write 3", "page_out 3")), True, (UAF,),
             "found by the search"),
     ]  # fmt: skip
     return rows
+
+
+def claimed_slots() -> list[Named]:
+    """A fault past the swap cache while its slot is used again: 6.1.192 claims the slot first, 6.4 and 6.5 do not."""
+    rows = [
+        Named(f"claimed-{stage}", "a slot used again under a fault past the swap cache", Case(
+            ("read 3", "write 3 17; page_out 3"), machine(stage, **SYNCHRONOUS, **ONE_SLOT), ("write 3", "page_out 3")),
+            fails, (LOST,), known)
+        for stage, fails, known in (
+            ("v6.1", False, "read"), ("v6.4", True, "found by the search"), ("v6.5", True, "found by the search"))
+    ]  # fmt: skip
+    two_reads = Case(AND_A_FREE, machine("v6.1", **SYNCHRONOUS))
+    return [*rows, Named("claimed-two-reads", "two reads and a slot free", two_reads, False, ANYTHING, "read")]
 
 
 def across_pages(m: Machine) -> None:
