@@ -12,7 +12,7 @@ import statistics
 import sys
 import time
 
-from zswaplab.trace.conform import replay_in_order
+from zswaplab.trace.explain import replay_in_order
 from zswaplab.trace.program import compiled, execute
 from zswaplab.trace.read import read
 from zswaplab.trace.shipped import data_dir, find_run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Any
 
@@ -14,7 +15,7 @@ from zswaplab.model.steps import run
 from zswaplab.run.cases import case_named, table
 from zswaplab.run.cpus import packed
 from zswaplab.run.history import History
-from zswaplab.run.sanitizers import Report, Sanitizers
+from zswaplab.run.sanitizers import _PARTS, Report, Sanitizers
 from zswaplab.run.setup import guard_objects
 from zswaplab.trace.shipped import data_dir
 
@@ -195,3 +196,12 @@ def test_stacks_name_the_cpu_that_freed_and_the_one_that_touches() -> None:
     assert "Allocated by CPU a (page out 3):" in text and "Freed by CPU a (read 3):" in text
     assert report.allocated and report.freed and report.used
     assert report.allocated.step < report.freed.step < report.used.step
+
+
+@pytest.mark.parametrize(("owner", "parts"), _PARTS.items(), ids=lambda value: getattr(value, "__name__", ""))
+def test_a_part_is_named_in_reports_as_its_docstring_names_it(owner: type, parts: dict[str, str]) -> None:
+    for name, function in inspect.getmembers(owner, inspect.isfunction):
+        said = re.findall(r"\(`(\w+)`\)|^(\w+):", (inspect.unwrap(function).__doc__ or "").split("\n")[0])
+        kernel = "".join(next(iter(said), ()))
+        if name in parts:
+            assert parts[name] == kernel, f"{owner.__name__}.{name}"

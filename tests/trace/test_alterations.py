@@ -295,7 +295,7 @@ def test_a_trial_is_only_cut_short_by_a_problem_that_comes_early(recordings: dic
     wrong = raw.lines[inside] | {"ret": "-11", "ok": "0"}
     recording = read(raw.with_lines([*raw.lines[:inside], wrong, *raw.lines[inside + 1 :]]).write(tmp_path / "run"))
     trial = Replay(recording).run(stop_at=int(raw.lines[worker]["seq"]))
-    assert trial.problems and max(trial.found) > len(raw.lines) - 10
+    assert trial.findings.problems and max(trial.findings.found) > len(raw.lines) - 10
 
 
 def test_workers_that_nobody_asked_for_do_not_take_the_pool_with_them(

@@ -10,7 +10,7 @@ import pytest
 
 from tests.trace.altered import SHIPPED, shared
 from zswaplab.model.machine import Machine
-from zswaplab.trace.conform import replay_in_order
+from zswaplab.trace.explain import replay_in_order
 from zswaplab.trace.program import again, compiled, execute
 from zswaplab.trace.read import read
 from zswaplab.trace.replay import Replay

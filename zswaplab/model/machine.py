@@ -155,7 +155,7 @@ class Machine(Faults):
         """
         verb, *numbers = text.split() or [""]
         if verb == "write" and numbers[1:] == ["zeros"] and numbers[0].isdecimal():
-            return (lambda page: self.write_fault(page, ZEROS)), (int(numbers[0]),)
+            return self.write_zeros, (int(numbers[0]),)
         verbs: dict[str, tuple[Callable[..., Kernel], int, int]] = {  # what it starts; how many numbers follow
             "write": (self.write_fault, 1, 2), "read": (self.read_fault, 1, 1), "page_out": (self.pageout, 1, 1),
             "free": (self.zap, 1, 1), "worker": (self.worker, 0, 0), "swapoff": (self.swap_off, 0, 0),
@@ -169,6 +169,9 @@ class Machine(Faults):
                 "'write 3 zeros', 'worker', 'swapoff', 'drop_cache', 'store 1', 'load 1' or 'invalidate 1'"
             )
         return start, tuple(map(int, numbers))
+
+    def write_zeros(self, page: int) -> Kernel:
+        return self.write_fault(page, ZEROS)
 
     def raw_store(self, offset: int, seed: int | None = None) -> Kernel:
         return self.zswap.store(0, offset, page_bytes(offset if seed is None else seed))

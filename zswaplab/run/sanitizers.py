@@ -7,7 +7,6 @@ which steps lost the right ones). None of them decides anything: without them th
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,7 +24,8 @@ from ..model.lru import Lru
 from ..model.machine import Machine
 from ..model.swap import Frame, Swap
 from ..model.tree import Tree
-from ..model.zpool import ZPOOLS
+from ..model.zpool import Z3fold, Zbud, Zsmalloc
+from ..model.zswap import Zswap
 from .cpus import NAMES, Cpus, Deadlock, Wait, frames_of
 from .lockdep import CircularLocking, Order
 
@@ -311,14 +311,46 @@ def _standing() -> _Standing:
     return found
 
 
+# The kernel's functions whose models are no kernel functions to an observer: plain parts of one, or of the swap layer.
+_PARTS: dict[type, dict[str, str]] = {
+    Machine: {"drop_slot": "free_swap_and_cache", "still_out": "pte_same", "swap_in": "do_swap_page"},
+    Swap: {
+        "flush_slots": "swapcache_free_entries", "frontswap_invalidate_page": "__frontswap_invalidate_page",
+        "frontswap_load": "__frontswap_load", "frontswap_store": "__frontswap_store", "leave": "swap_entry_free",
+    },
+    Tree: {
+        "erase": "zswap_rb_erase", "find_get": "zswap_entry_find_get", "insert": "zswap_rb_insert",
+        "search": "zswap_rb_search",
+    },
+    Lru: {
+        "link": "__list_add", "unlink": "__list_del_entry", "wrong_to_add": "__list_add_valid",
+        "wrong_to_delete": "__list_del_entry_valid",
+    },
+    Zswap: {
+        "can_accept": "zswap_can_accept", "entry_put": "zswap_entry_put", "free_entry": "zswap_free_entry",
+        "invalidate_entry": "zswap_invalidate_entry", "is_full": "zswap_is_full", "pool_get": "zswap_pool_get",
+        "pool_put": "zswap_pool_put", "update_total_size": "zswap_update_total_size",
+    },
+    Zbud: {"free": "zbud_free", "malloc": "zbud_alloc", "shrink": "zbud_reclaim_page"},
+    Z3fold: {
+        "free": "z3fold_free", "malloc": "z3fold_alloc", "move_lone_object": "compact_single_buddy",
+        "release": "__release_z3fold_page", "take_listed": "__z3fold_alloc",
+    },
+    Zsmalloc: {
+        "find_zspage": "find_get_zspage", "free": "zs_free", "malloc": "zs_malloc", "map_handle": "zs_map_object",
+        "move_objects": "migrate_zspage", "relist": "fix_fullness_group", "shrink": "zs_reclaim_page",
+    },
+}  # fmt: skip
+_INLINED = ("__list_add", "__list_del_entry")  # the compiler makes them a part of their callers
+
+
 @cache
 def _kernel_names(zswap: type) -> dict[CodeType, tuple[str, bool]]:
     """Code of a function of the model -> (the kernel's name, whether the compiler makes it a part of its caller)."""
     found = {}
-    for owner in (Machine, Swap, Tree, Lru, zswap, *ZPOOLS.values()):
-        for _, function in inspect.getmembers(owner, inspect.isfunction):
-            plain = inspect.unwrap(function)
-            said = re.findall(r"\(`(\w+)`\)|^(\w+):", (plain.__doc__ or "").split("\n")[0])
-            if name := getattr(function, "kernel", "") or "".join(next(iter(said), ())):
-                found[plain.__code__] = name, name in ("__list_add", "__list_del_entry")
+    for owner, parts in {**_PARTS, zswap: _PARTS[Zswap]}.items():
+        for name, function in inspect.getmembers(owner, inspect.isfunction):
+            kernel = getattr(function, "kernel", "") or parts.get(name, "")
+            if kernel:
+                found[inspect.unwrap(function).__code__] = kernel, kernel in _INLINED
     return found

@@ -83,7 +83,7 @@ def page(
     """
     choose("theme", theme, THEMES)
     shown = list(payloads)
-    title = html.escape(", ".join(one["title"] for one in shown))
+    title = html.escape(", ".join(one["title"] or one["tags"][0] for one in shown))
     data = (f'<script type="application/zswaplab">{base64.b64encode(pack(one)).decode()}</script>' for one in shown)
     given = json.dumps({**values, "step": int(step), "static": static}, ensure_ascii=False).replace("<", "\\u003c")
     return PAGE.format(

@@ -302,7 +302,7 @@ function list(v, pool, several, place) {
   const { backend } = run.pools[pool];
   const ids = [...(state.lru.get(pool) ?? [])].reverse();
   const out = state.out !== null && v.outPool === pool && !state.lru.get(pool)?.has(state.out) ? state.out : null;
-  const { pitch, width, places } = lruMeasures(run, m, ofPages);
+  const { pitch, width, places } = lruMeasures(run, several ? { across: m.across - 46 } : m, ofPages);
   const low = width < 27 && !ofPages;
   const tall = several ? 24 : low ? 28 : m.size === "wide" ? 40 : 36;
   const shown = folded(ids, places - (out === null ? 0 : 1), ofPages ? state.home.get(v.subject) : v.subject);
@@ -319,15 +319,15 @@ function list(v, pool, several, place) {
   }
   const names = ids.map((id) => listed(v, id, ofPages)).join(", ") || "empty";
   const label = `LRU from head to tail: ${names}${out === null ? "" : `. Stepping out: ${listed(v, out, ofPages)}`}`;
-  const many = several ? `pool ${pool}: ` : "";
   const narrow = m.across < 300;
   const head = narrow ? h("b", {}, ofPages ? `LRU of ${backend}’s pages` : "LRU") : ofPages
-    ? [h("b", {}, `LRU of ${backend}’s pages`), h("span", { class: "more" }, `${many}a box is a whole page of the pool, with all in it`)]
-    : [h("b", {}, "LRU"), h("span", {}, `${many}head: used last`), !several && m.size !== "tiny" && width >= 27 && h("span", { class: "more" }, "number under each: compressed bytes")];
+    ? [h("b", {}, `LRU of ${backend}’s pages`), h("span", { class: "more" }, "a box is a whole page of the pool, with all in it")]
+    : [h("b", {}, "LRU"), h("span", {}, "head: used last"), !several && m.size !== "tiny" && width >= 27 && h("span", { class: "more" }, "number under each: compressed bytes")];
   return h("section", { key: `lru ${pool}`, class: "lru-of" },
-    several && place > 0 ? null : h("div", { class: "h" }, head, h("span", { class: "r" }, ofPages || m.across < 440 ? "tail: next to go" : "tail: longest unused, next to go")),
+    place === 0 && h("div", { class: "h" }, head, h("span", { class: "r" }, ofPages || m.across < 440 ? "tail: next to go" : "tail: longest unused, next to go")),
     h("div", { class: "lru", style: `height:${tall + (several ? 6 : 12)}px`, role: "group", "aria-label": label },
-      boxes.length ? boxes : h("span", { class: "none" }, several ? `pool ${pool}: empty` : "empty")));
+      several && h("span", { class: "of" }, `pool ${pool}`),
+      h("div", { class: "boxes" }, boxes.length ? boxes : h("span", { class: "none" }, "empty"))));
 }
 
 function listed(v, id, ofPages) {
@@ -338,19 +338,20 @@ function listed(v, id, ofPages) {
 function entryBox(v, id, style, width, small, more = "") {
   const { page, length, offset, refcount, linked } = v.run.entry(id) ?? {};
   const freed = !v.state.entries.has(id);
-  const title = freed ? `page ${page ?? "?"}: freed, and still on the list`
-    : `page ${page}: slot ${offset}, ${length} bytes, ${plural(refcount, "reference")}, ${linked ? "" : "not "}in the tree`;
+  const under = freed ? "freed" : length ? String(length) : linked ? "same" : "new";
+  const title = freed ? `page ${page ?? "?"} freed, and still on the list`
+    : `page ${page} ${length ? `${length} bytes` : under}: slot ${offset}, ${plural(refcount, "reference")}, ${linked ? "" : "not "}in the tree`;
   return h("button", {
     key: `entry ${id}`, type: "button", tabindex: -1, class: `e${more}${freed ? " ghost" : ""}${marks(v, id)}`, style: `${style};${freed ? "" : colour(page)}`, title, "aria-label": title,
     "data-field": `lru ${id}`, "data-entry": id,
-  }, h("b", {}, String(page ?? "?")), !small && h("i", {}, freed ? "freed" : length ? String(length) : linked ? "same" : "new"));
+  }, h("b", {}, String(page ?? "?")), !small && [" ", h("i", {}, under)]);
 }
 
 function pageBox(v, key, style, width, small, more = "") {
   const page = v.state.pages.get(key);
   const name = `${v.run.pools[page?.pool ?? 0].backend} page ${page?.number ?? "?"}`;
-  return h("button", { key: `backend ${key}`, type: "button", tabindex: -1, class: `e p${more}${marks(v, key, true)}`, style, title: name, "aria-label": name, "data-field": `lru ${key}`, "data-backend": key },
-    !small && h("i", {}, `page ${page?.number ?? "?"}`), page && bar(v, key, page, false, width - 10));
+  return h("button", { key: `backend ${key}`, type: "button", tabindex: -1, class: `e p${more}${marks(v, key, true)}`, style, title: name, "data-field": `lru ${key}`, "data-backend": key },
+    !small && [h("i", {}, `page ${page?.number ?? "?"}`), " "], page && bar(v, key, page, false, width - 10));
 }
 
 /* A backend page with its objects, to scale; one that is shorter than the longest of the run, as much shorter. */
@@ -372,12 +373,12 @@ function bar(v, key, page, labelled, width = 0) {
       const room = count * unit;
       const after = Math.min(...page.objects.map(([, other]) => other).filter((other) => other > first), page.units);
       const [fits, free] = [breadth(name, 12) + 2 <= room, (after - first - count) * unit];
-      const title = `page ${name}: ${count * bytes} bytes of room for ${entry?.length ?? 0}${freed ? ", freed" : ""}`;
+      const title = `page ${name} ${entry?.length ?? 0} B in ${count * bytes} bytes of room${freed ? ", freed" : ""}`;
       const look = { class: `ob${freed ? " ghost" : ""}${labelled && !fits ? " narrow" : ""}${labelled ? marks(v, id) : ""}`, style: `${part(first, count)};${freed ? "" : colour(entry?.page)}` };
       if (!labelled) return h("span", { key: `entry ${id}`, ...look, title }, fits && String(name));
       return h("button", { key: `entry ${id}`, type: "button", tabindex: -1, ...look, title, "aria-label": title, "data-field": `object ${id}`, "data-entry": id },
         fits ? h("b", {}, String(name)) : breadth(name, 12) + 6 <= free && h("b", { class: "outside" }, String(name)),
-        entry?.length > 0 && breadth(`${name}${entry.length} B`) + 10 <= room && h("span", {}, `${entry.length} B`));
+        entry?.length > 0 && breadth(`${name}${entry.length} B`) + 10 <= room && [" ", h("span", {}, `${entry.length} B`)]);
     }));
 }
 
@@ -678,15 +679,18 @@ function holder(v, id, entry, one) {
   return { name: "the LRU", field, line: null, says: write ? "let go at this step" : "not on it" };
 }
 
+/* The pool whose LRU of entries is looked at: the one into which new pages go, if it has such a list. */
+const listOfEntries = (v) => [v.state.current, ...v.lists].map((pool) => ({ pool })).find(({ pool }) => v.run.pools[pool].lru_of === "entries");
+
 /* The LRU with a column of who holds each entry, for the source level. */
 function lruTable(v) {
   const { run, m, state } = v;
-  const pool = v.lists[0] ?? 0;
+  const { pool } = listOfEntries(v);
   const ids = [...(state.lru.get(pool) ?? [])].reverse();
   const out = state.out !== null && !v.outIsPage && !state.lru.get(pool)?.has(state.out) ? [state.out] : [];
   const room = Math.floor((m.body - 20 - 78 - 20) / 21);
   const shown = folded([...ids, ...out], room, v.subject);
-  return [h("div", { class: "h" }, h("b", {}, "LRU"), h("span", {}, "head at the top"), h("span", { class: "r" }, "held by")),
+  return [h("div", { class: "h" }, h("b", {}, run.pools.length > 1 ? `LRU of pool ${pool}` : "LRU"), h("span", {}, "head at the top"), h("span", { class: "r" }, "held by")),
     h("div", { class: "lrutable", style: `height:${room * 21}px`, role: "group", "aria-label": "LRU with who holds each entry" },
       shown.map(({ id, skipped }, index) => {
         const style = `transform:translateY(${index * 21}px)`;
@@ -833,7 +837,7 @@ function gutterOf(run, m, life) {
       const { length } = run.ticks[kind];
       const title = `next of ${length} ${name} in this run`;
       return h("button", { key: kind, type: "button", class: `lane ${kind}`, style: `top:${m.lanes + 13 * row - 1}px`, "data-act": "event", "data-kind": kind, title, "aria-label": `${name}: ${title}` },
-        h("span", { class: "chip" }, h("span", { class: "letter" }, key.toUpperCase())), tiny && kind === "writeback" ? "written" : name);
+        h("span", { class: "chip", "data-letter": key.toUpperCase() }), tiny && kind === "writeback" ? "written" : name);
     }),
     Array.from({ length: run.cpus }, (_, cpu) =>
       label(m.cpus + 17 * cpu, `CPU ${CPU[cpu]}`, !tiny && (started ? h("span", { class: "dim" }, ` ${run.tasks[cpu] ?? ""}`) : " runs"))),
@@ -1281,7 +1285,7 @@ class Player {
         make("span", { class: "keys" },
           make("span", { class: "letters" }, hint(["S", "L", "E", "R", "F"], "next of a kind"), hint(["C"], "detail")),
           hint(["←", "→"], "next"), hint([",", "."], "one step"), hint(["Home", "End"], "ends"), hint(["Space"], "play"),
-          make("button", { type: "button", class: "bare", "data-act": "help", "aria-label": "all keys and marks" }, make("kbd", {}, "?"), "keys, marks"))),
+          make("button", { type: "button", class: "bare", "data-act": "help", title: "all keys and marks" }, make("kbd", {}, "?"), " keys, marks"))),
       this.table,
     );
     this.help.hidden = this.why.hidden = true;
@@ -1356,8 +1360,8 @@ class Player {
     }
     if (part) this.run.grow(part);
     this.shown = undefined;
-    const { title, last } = this.run;
-    this.root.setAttribute("aria-label", `Player: ${title}`);
+    const { title, tags, last } = this.run;
+    this.root.setAttribute("aria-label", `Player: ${title || tags[0]}`);
     this.slider.setAttribute("aria-valuemax", last);
     this.measured = undefined;
     this.layout();
@@ -1669,7 +1673,7 @@ class Player {
     const whole = tags.join(" · ");
     const text = width < 900 || breadth(whole) < width - 690 ? whole : tags.map((tag) => tag.split(": ")[0]).join(" · ");
     for (const what of [this.what, this.pictureWhat]) {
-      patch(what, [h("b", {}, title), text]);
+      patch(what, [title && h("b", {}, title), text]);
       what.title = whole;
     }
   }
@@ -1753,7 +1757,7 @@ class Player {
   leftParts(v, brief = false) {
     const { hidden, level, m, run } = v;
     const shown = (name, ...drawing) => !hidden.has(name) && h("section", { key: name, class: `of-${name}` }, drawing);
-    if (level === "source" && m.wide && v.run.pools.some(({ lru_of: of }) => of === "entries"))
+    if (level === "source" && m.wide && listOfEntries(v))
       return [shown("pages", pages(v)), shown("lru", lruTable(v))];
     if (brief) return m.wide && m.body > 330 && run.peak.lru < 12 ? [h("div", { key: "brief", class: "brief" }, shown("pages", pages(v)), shown("lru", lru(v)))] : [];
     const beside = m.wide && level !== "source" && !v.holdersRight && v.run.pools.length === 1 && v.run.peak.lru < 6 && v.run.peak.slots < 3;

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..model.errors import BadInput
-from .cpus import SeveralCpus
-from .read import Recording, Row, read, read_head
-from .replay import Replay
+from .explain import replay_in_order
+from .findings import Problem
+from .read import Row, read, read_head
 from .shipped import find_run
 from .variants import machine_for
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import pandas
 
 CLASSES = ("agrees", "order inferred", "not determined", "disagrees")
-STEPS_TRIED = 6  # how far an interrupted operation is let go on, when that explains a problem
 
 
 @dataclass
@@ -37,7 +36,7 @@ class Verdict:
     run: str
     stage: str
     counts: dict[str, Counter[str]]
-    problems: list[tuple[Row, str, Any, Any]]
+    problems: list[Problem]
     inferred: list[Row]
     reasons: Counter[str]
     seconds: float
@@ -90,7 +89,7 @@ class Verdict:
         place = f"{row.op} at line {row.line} (seq {row.seq}..{row.seq_end})"
         lines = [f"first disagreement: {place}: {what} {said}".rstrip()]
         for near in self.around:
-            shown = " ".join(f"{name}={near.cells[name]}" for name in SHOWN if name in near.cells)
+            shown = " ".join(f"{name}={near.cells[name]}" for name in _SHOWN if name in near.cells)
             lines.append(f"  {'>' if near.line == row.line else ' '} {near.line:>7}  {near.op:14} {shown}")
         return "\n".join(lines)
 
@@ -113,7 +112,7 @@ class Verdict:
         return f"<{self.run} against stage {self.stage}: {self.operations:,} operations, {word}>"
 
 
-SHOWN = ("offset", "page", "length", "ret", "ok", "pool_pages", "stored_pages", "limit_hit", "written_back")
+_SHOWN = ("offset", "page", "length", "ret", "ok", "pool_pages", "stored_pages", "limit_hit", "written_back")
 
 
 def conform(
@@ -136,26 +135,29 @@ def conform(
     replay = replay_in_order(recording, stage, progress)
     if progress:
         progress(1, 1)
+    findings = replay.findings
     counts: dict[str, Counter[str]] = {}
     for row in recording.rows:
-        if row.line in replay.found:
-            counts.setdefault(row.op, Counter())[replay.found[row.line]] += 1
-    inferred = [row for row in recording.rows if replay.found.get(row.line) == "order inferred"]
-    reasons = Counter(reason for line, reason in replay.reasons.items() if replay.found[line] != "disagrees")
-    problems = sorted(replay.problems, key=lambda problem: problem[0].seq)
-    around = surroundings(recording.rows, problems[0][0]) if problems else []
+        if row.line in findings.found:
+            counts.setdefault(row.op, Counter())[findings.found[row.line]] += 1
+    inferred = [row for row in recording.rows if findings.found.get(row.line) == "order inferred"]
+    reasons = Counter(reason for line, reason in findings.reasons.items() if findings.found[line] != "disagrees")
+    problems = sorted(findings.problems, key=lambda problem: problem[0].seq)
+    around = _surroundings(recording.rows, problems[0][0]) if problems else []
     seconds = time.perf_counter() - started
     return Verdict(recording.name, replay.machine.stage.id, counts, problems, inferred, reasons, seconds, around)
 
 
-def surroundings(rows: list[Row], row: Row) -> list[Row]:
+def _surroundings(rows: list[Row], row: Row) -> list[Row]:
     """The rows of the recording just before and after one."""
     index = next(index for index, other in enumerate(rows) if other.line == row.line)
     return rows[max(0, index - 5) : index + 4]
 
 
 def conform_all(
-    runs: Sequence[str | Path], stage: str | None = None, executor: Executor | None = None,
+    runs: Sequence[str | Path],
+    stage: str | None = None,
+    executor: Executor | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Verdict]:
     """Hold the model against several recordings: a Verdict each, in the order of `runs`.
@@ -167,8 +169,8 @@ def conform_all(
     if isinstance(runs, str) or not isinstance(runs, Iterable):
         raise BadInput(f"runs={runs!r} is not a list: give several recordings, or one to conform()")
     folders = [can_be_held(run, stage) for run in runs]
-    sizes = [size_of(folder) for folder in folders]
-    meter = Meter(sum(sizes), progress)
+    sizes = [_size_of(folder) for folder in folders]
+    meter = _Meter(sum(sizes), progress)
     if executor is None:
         for folder, size in zip(folders, sizes, strict=True):
             yield conform(folder, stage, meter.part(size))
@@ -185,13 +187,13 @@ def conform_all(
             future.cancel()
 
 
-def size_of(folder: Path) -> int:
+def _size_of(folder: Path) -> int:
     """Bytes of a recording's rows, packed: how much work it is."""
     trace = folder / "trace.csv.gz"
     return trace.stat().st_size if trace.is_file() else 1
 
 
-class Meter:
+class _Meter:
     """Adds up the progress of recordings of different size."""
 
     def __init__(self, total: int, told: Callable[[int, int], None] | None) -> None:
@@ -219,47 +221,3 @@ def can_be_held(run: str | Path, stage: str | None = None) -> Path:
     folder = find_run(run)
     machine_for(read_head(folder), stage)
     return folder
-
-
-def replay_in_order(
-    recording: Recording, stage: str | None = None, progress: Callable[[int, int], None] | None = None
-) -> Replay:
-    """Replay a recording; where an interrupted operation's inner order was not recorded, find one that explains it.
-
-    With several CPUs this is done as it goes on, see `cpus`.
-    An operation that another thread interrupts is taken to have done, before that, only what was seen. If
-    that leads to a problem, it is let go on by a few steps first; such a choice stands for all later rows.
-    """
-    if recording.parameters.get("cpus", 1) > 1:
-        return SeveralCpus(recording, stage).run(progress=progress)
-    replay = Replay(recording, stage).run(progress=progress)
-    while replay.problems:
-        better = next(filter(None, (retry(replay, key) for key in suspects(replay))), None)
-        if better is None:
-            break
-        replay = better
-    return replay
-
-
-def first_position(replay: Replay) -> int:
-    return min((row.seq for row, *_ in replay.problems), default=replay.recording.rows[-1].seq_end + 1)
-
-
-def suspects(replay: Replay) -> list[tuple[int, int]]:
-    """Interruptions of the operations in which the first problem lies, the last one first."""
-    position = first_position(replay)
-    return [
-        (row.line, number)
-        for row, number in reversed(replay.interrupted)
-        if row.seq <= position <= row.seq_end and (row.line, number) not in replay.choices
-    ]
-
-
-def retry(replay: Replay, key: tuple[int, int]) -> Replay | None:
-    """A replay in which the interrupted operation went on further, if its first problem comes later."""
-    position = first_position(replay)
-    for steps in range(1, STEPS_TRIED + 1):
-        trial = Replay(replay.recording, replay.stage, {**replay.choices, key: steps}).run(stop_at=position)
-        if first_position(trial) > position:
-            return trial
-    return None

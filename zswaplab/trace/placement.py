@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
+from ..model.machine import Machine
 from ..model.zpool import Handle
+from .findings import Findings
 from .read import Row
 
-if TYPE_CHECKING:
-    from .compare import Comparison
 
+class Placement:
+    """Compares the `handle` and `hval` cells of rows with the model's handles; `columns` are the recording's."""
 
-class Placement(Protocol):
-    """Compares the `handle` and `hval` cells of rows with the model's handles."""
-
-    def __init__(self, comparison: Comparison) -> None: ...
+    def __init__(self, findings: Findings, machine: Machine, columns: tuple[str, ...]) -> None:
+        self._findings = findings
+        self._machine = machine
+        self._columns = columns
+        self._zpool = machine.zswap.pool.zpool
 
     def allocated(self, handle: Handle) -> None:
         """The backend has just given this handle."""
@@ -50,8 +53,8 @@ class Placement(Protocol):
 class ZbudPlacement(Placement):
     """zbud: a handle is the object's address. The address of a page is learned at its first object."""
 
-    def __init__(self, comparison: Comparison) -> None:
-        self.comparison = comparison
+    def __init__(self, findings: Findings, machine: Machine, columns: tuple[str, ...]) -> None:
+        super().__init__(findings, machine, columns)
         self.addresses: dict[int, int] = {}  # number of a page -> its address in the recording
 
     def stored(self, row: Row, handle: Handle) -> None:
@@ -59,20 +62,19 @@ class ZbudPlacement(Placement):
         page, number = recorded & ~4095, handle.page.number
         if number not in self.addresses and page not in self.addresses.values():
             self.addresses[number] = page
-        self.comparison.compare(row, "handle", recorded, self.where(handle))
+        self._findings.compare(row, "handle", recorded, self.where(handle))
 
     def written_back(self, row: Row, handle: Handle) -> None:
-        self.comparison.compare(row, "handle", int(row.cells["handle"], 16), self.where(handle))
+        self._findings.compare(row, "handle", int(row.cells["handle"], 16), self.where(handle))
         if handle.header and "hval" in row.cells:
             type, offset = handle.header
-            self.comparison.compare(row, "hval", int(row.cells["hval"], 16), type << 58 | offset)
+            self._findings.compare(row, "hval", int(row.cells["hval"], 16), type << 58 | offset)
 
     def where(self, handle: Handle) -> int | None:
-        zpool = self.comparison.machine.zswap.pool.zpool
-        return self.addresses.get(handle.page.number, 0) + zpool.address(handle)
+        return self.addresses.get(handle.page.number, 0) + self._zpool.address(handle)
 
     def took(self, row: Row, recorded: int, page: Any) -> None:
-        self.comparison.disagree(row, "zbud has no such point", recorded)
+        self._findings.disagree(row, "zbud has no such point", recorded)
 
     def page_freed(self, number: int) -> int | None:
         return self.addresses.pop(number, None)

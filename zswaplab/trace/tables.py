@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..model.errors import require
-from .compare import Thread
-from .conform import can_be_held, replay_in_order
-from .read import Recording, Row, read, read_head
+from .conform import can_be_held
+from .explain import explain
+from .read import Recording, read, read_head
 from .replay import Replay
 from .shipped import find_run, shipped_runs
 from .variants import variant_of
@@ -18,10 +18,10 @@ from .variants import variant_of
 if TYPE_CHECKING:
     import pandas
 
-OPERATIONS = {  # function of the model -> operation of the table
+_OPERATIONS = {  # function of the model -> operation of the table
     "store": "store", "load": "load", "invalidate_page": "invalidate", "writeback_entry": "writeback",
 }  # fmt: skip
-KINDS = (*OPERATIONS.values(), "free")
+_KINDS = (*_OPERATIONS.values(), "free")
 
 
 def runs() -> pandas.DataFrame:
@@ -43,7 +43,7 @@ def rows_of_runs() -> list[dict[str, Any]]:
         recording = read_head(folder)
         settings = recording.settings
         stage, form, _ = variant_of(recording, None)
-        counted = dict.fromkeys(KINDS, 0)
+        counted = dict.fromkeys(_KINDS, 0)
         for key, count in settings["operations"].items():  # like "store:ok"
             kind = key.partition(":")[0]
             counted[kind] = counted.get(kind, 0) + count
@@ -51,13 +51,13 @@ def rows_of_runs() -> list[dict[str, Any]]:
             "run": name, "kernel": settings["params"]["kernel"], "stage": stage,
             "backend": settings["params"]["zswap.zpool"], "compressor": settings["params"]["zswap.compressor"],
             "exclusive loads": form, "workload": settings["workload"],
-            "operations": sum(counted[kind] for kind in KINDS), "writebacks": counted["writeback"],
+            "operations": sum(counted[kind] for kind in _KINDS), "writebacks": counted["writeback"],
             "KB": (folder / "trace.csv.gz").stat().st_size // 1000,
         })  # fmt: skip
     return rows
 
 
-COUNTED = ("pool_pages", "stored_pages", "written_back", "limit_hit")
+_COUNTED = ("pool_pages", "stored_pages", "written_back", "limit_hit")
 
 
 def recorded(run: str | Path) -> pandas.DataFrame:
@@ -69,11 +69,11 @@ def recorded(run: str | Path) -> pandas.DataFrame:
     import pandas
 
     rows = [
-        (row.seq_end, *(row.cells.get(name) for name in COUNTED))
-        for row in read(find_run(run), COUNTED).rows
+        (row.seq_end, *(row.cells.get(name) for name in _COUNTED))
+        for row in read(find_run(run), _COUNTED).rows
         if row.op in ("store", "load", "invalidate", "writeback")
     ]
-    table = pandas.DataFrame(rows, columns=["seq", *COUNTED], dtype="float32").ffill().fillna(0)
+    table = pandas.DataFrame(rows, columns=["seq", *_COUNTED], dtype="float32").ffill().fillna(0)
     return table.astype("int32").sort_values("seq", ignore_index=True)
 
 
@@ -81,7 +81,7 @@ class Done:
     """One operation that has ended; its values by name, as in a dict but in a quarter of the room."""
 
     __slots__ = (
-        "operation", "offset", "age", "from_tail", "at", "seq", "page", "length", "ok", "result", *COUNTED,
+        "operation", "offset", "age", "from_tail", "at", "seq", "page", "length", "ok", "result", *_COUNTED,
     )  # fmt: skip
 
     def __init__(self, values: dict[str, Any]) -> None:
@@ -192,95 +192,99 @@ def replay(run: str | Path, stage: str | None = None) -> Replayed:
     {'store': 121, 'free': 116, 'invalidate': 58, 'load': 58}
     """
     recording = read(can_be_held(run, stage))
-    watched = Watched(recording, stage).run()
-    if watched.problems:
-        watched = Watched(recording, stage, replay_in_order(recording, stage).choices).run()
-    zswap = watched.machine.zswap
+    watch = _watched(recording, stage, {})
+    better = explain(watch.replay)
+    if better is not watch.replay:
+        watch = _watched(recording, stage, better.choices)
+    machine = watch.replay.machine
+    zswap = machine.zswap
     replayed = Replayed(
-        recording.name, watched.machine.stage.id, "pages" if zswap.pool.evictable else "entries", zswap.limit,
-        zswap.accept_threshold, watched.table_rows, watched.changes,
+        recording.name, machine.stage.id, "pages" if zswap.pool.evictable else "entries", zswap.limit,
+        zswap.accept_threshold, watch.rows, watch.changes,
     )  # fmt: skip
-    del recording, watched, zswap
+    del recording, watch, better, machine, zswap
     gc.collect()  # the recording's rows and the machine refer to each other, and are large
     return replayed
 
 
-class Watched(Replay):
-    """A replay that notes each operation's end, and what happens to the LRU."""
+def _watched(recording: Recording, stage: str | None, choices: dict[tuple[int, int], int]) -> _Watch:
+    watch = _Watch(Replay(recording, stage, choices))
+    watch.replay.run()
+    return watch
 
-    def __init__(
-        self, recording: Recording, stage: str | None, choices: dict[tuple[int, int], int] | None = None
-    ) -> None:
-        super().__init__(recording, stage, choices)
-        self.table_rows: list[Done] = []
+
+class _Watch:
+    """Watches a replay: notes each operation's end, and what happens to the LRU."""
+
+    def __init__(self, replay: Replay) -> None:
+        self.replay = replay
+        self.rows: list[Done] = []
         self.changes: list[tuple[int, bool, int]] = []
-        self.newest: dict[int, int] = {}  # offset of an entry -> when it was stored or moved, the oldest first
-        self.begun: dict[int, list[dict[str, Any]]] = {}  # thread -> the operations it is in
-        self.origins: dict[int, int] = {}  # thread -> position of the row that it was started for
+        self._newest: dict[int, int] = {}  # offset of an entry -> when it was stored or moved, the oldest first
+        self._begun: dict[int, list[dict[str, Any]]] = {}  # thread -> the operations it is in
+        self._zswap = replay.machine.zswap
+        replay.machine.hook.subscribe(self._observe)
 
-    def start(self, thread: Thread, row: Row, operation: Any) -> None:
-        super().start(thread, row, operation)
-        self.origins[thread.tid] = row.seq
-
-    def observe(self, event: str, subject: Any, value: Any) -> None:
-        super().observe(event, subject, value)
-        if event == "begin" and subject in OPERATIONS:
-            self.note_begin(slot_of(value), OPERATIONS[subject])
-        elif event == "end" and subject in OPERATIONS:
-            self.note_end(self.operations().pop(), value or 0)
+    def _observe(self, event: str, subject: Any, value: Any) -> None:
+        if event == "begin" and subject in _OPERATIONS:
+            self._note_begin(_slot_of(value), _OPERATIONS[subject])
+        elif event == "end" and subject in _OPERATIONS:
+            self._note_end(self._operations().pop(), value or 0)
         elif event == "free":
-            self.operations().append({"operation": "free", "offset": subject.offset})
-        elif event == "update" and self.operations() and self.operations()[-1]["operation"] == "free":
-            self.note_end(self.operations().pop(), 0)
-        if self.machine.zswap.pool.evictable:
-            self.watch_pages(event, subject, value)
+            self._operations().append({"operation": "free", "offset": subject.offset})
+        elif event == "update" and self._operations() and self._operations()[-1]["operation"] == "free":
+            self._note_end(self._operations().pop(), 0)
+        if self._zswap.pool.evictable:
+            self._watch_pages(event, subject, value)
         elif event.startswith("lru "):
-            self.watch_entries(event, object.__getattribute__(subject, "offset"))
+            self._watch_entries(event, object.__getattribute__(subject, "offset"))
 
-    def watch_entries(self, event: str, offset: int) -> None:
+    def _watch_entries(self, event: str, offset: int) -> None:
         """zswap's own LRU; an entry that is isolated for writeback keeps its age."""
         put = event in ("lru add", "lru move")
-        self.changes.append((len(self.table_rows), put, offset))
+        self.changes.append((len(self.rows), put, offset))
         if event != "lru isolate":
-            self.used(offset, put)
+            self._used(offset, put)
 
-    def watch_pages(self, event: str, subject: Any, value: Any) -> None:
+    def _watch_pages(self, event: str, subject: Any, value: Any) -> None:
         """The LRU of the backend's pages; entries age from their store on."""
         if event in ("pagefree", "page isolate") or (event == "page" and value == "lru"):
-            self.changes.append((len(self.table_rows), event == "page", subject.number))
+            self.changes.append((len(self.rows), event == "page", subject.number))
         elif event == "insert" and value == 0:
-            self.used(subject.offset, put=subject.length > 0)
+            self._used(subject.offset, put=subject.length > 0)
         elif event == "free":
-            self.used(subject.offset, put=False)
+            self._used(subject.offset, put=False)
 
-    def used(self, offset: int, put: bool) -> None:
-        self.newest.pop(offset, None)
+    def _used(self, offset: int, put: bool) -> None:
+        self._newest.pop(offset, None)
         if put:
-            self.newest[offset] = len(self.table_rows)
+            self._newest[offset] = len(self.rows)
 
-    def operations(self) -> list[dict[str, Any]]:
-        return self.begun.setdefault(self.current.tid if self.current else -1, [])
+    def _operations(self) -> list[dict[str, Any]]:
+        thread = self.replay.drive.current
+        return self._begun.setdefault(thread.tid if thread else -1, [])
 
-    def note_begin(self, offset: int, operation: str) -> None:
+    def _note_begin(self, offset: int, operation: str) -> None:
         began: dict[str, Any] = {"operation": operation, "offset": offset}
-        if operation == "writeback" and offset in self.newest:
-            began["age"] = len(self.table_rows) - self.newest[offset]
-            began["from_tail"] = next(place for place, other in enumerate(self.newest) if other == offset)
-        self.operations().append(began)
+        if operation == "writeback" and offset in self._newest:
+            began["age"] = len(self.rows) - self._newest[offset]
+            began["from_tail"] = next(place for place, other in enumerate(self._newest) if other == offset)
+        self._operations().append(began)
 
-    def note_end(self, row: dict[str, Any], result: int) -> None:
-        zswap, offset = self.machine.zswap, row["offset"]
-        known = self.pages.get(offset)
-        self.table_rows.append(Done({
-            **row, "at": self.position, "seq": self.origins[self.current.tid] if self.current else 0,
-            "page": self.owners[offset][1] if offset in self.owners else None,
+    def _note_end(self, row: dict[str, Any], result: int) -> None:
+        zswap, offset = self._zswap, row["offset"]
+        thread, comparison = self.replay.drive.current, self.replay.comparison
+        known = comparison.pages.get(offset)
+        self.rows.append(Done({
+            **row, "at": self.replay.position, "seq": thread.origin if thread else 0,
+            "page": comparison.owners[offset][1] if offset in comparison.owners else None,
             "length": known.length if known is not None else None, "ok": not result, "result": result,
             "pool_pages": zswap.size, "stored_pages": zswap.counters.stored_pages,
             "written_back": zswap.counters.written_back_pages, "limit_hit": zswap.counters.pool_limit_hit,
         }))  # fmt: skip
 
 
-def slot_of(arguments: tuple[Any, ...]) -> int:
+def _slot_of(arguments: tuple[Any, ...]) -> int:
     """The slot's offset, of the arguments of a store, load, invalidate (type, offset, ...) or writeback."""
     pool, second, *rest = arguments
     if isinstance(pool, int):

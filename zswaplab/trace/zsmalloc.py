@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..model.machine import Machine
 from ..model.zpool import Handle
+from .findings import Findings
 from .placement import Placement
 from .read import Row
 
-if TYPE_CHECKING:
-    from .compare import Comparison
-
-PAGE_SIZE = 4096  # bytes
-OBJECT_BITS = 24  # low bits of a location; the page's frame number is above
+_PAGE_SIZE = 4096  # bytes
+_OBJECT_BITS = 24  # low bits of a location; the page's frame number is above
 
 
 class ZsmallocPlacement(Placement):
@@ -23,59 +22,59 @@ class ZsmallocPlacement(Placement):
     time must have different addresses.
     """
 
-    def __init__(self, comparison: Comparison) -> None:
-        self.comparison = comparison
-        evicts = comparison.machine.stage.evicts("zsmalloc")
-        self.tag_bits = 2 if evicts else 1  # below the index; the second says that a handle is deferred
-        self.handles: dict[Handle, int] = {}
-        self.holders: dict[int, Handle] = {}  # address -> the last handle that was there
-        self.zspages: dict[int, int] = {}  # number of a zspage -> address
-        self.frames: dict[int, dict[int, int]] = {}  # number of a zspage -> page in it -> page frame number
-        self.taken: set[int] = set()  # the addresses and page frame numbers of them all
+    def __init__(self, findings: Findings, machine: Machine, columns: tuple[str, ...]) -> None:
+        super().__init__(findings, machine, columns)
+        evicts = machine.stage.evicts("zsmalloc")
+        self._tag_bits = 2 if evicts else 1  # below the index; the second says that a handle is deferred
+        self._handles: dict[Handle, int] = {}
+        self._holders: dict[int, Handle] = {}  # address -> the last handle that was there
+        self._zspages: dict[int, int] = {}  # number of a zspage -> address
+        self._frames: dict[int, dict[int, int]] = {}  # number of a zspage -> page in it -> page frame number
+        self._taken: set[int] = set()  # the addresses and page frame numbers of them all
 
     def stored(self, row: Row, handle: Handle) -> None:
         address = int(row.cells["handle"], 16)
-        before = self.holders.get(address)
+        before = self._holders.get(address)
         if before is not None:
-            if is_alive(before):
-                self.comparison.disagree(row, "handle: another object has this one", address, self.handles[before])
-            self.handles.pop(before, None)
-        self.holders[address], self.handles[handle] = handle, address
+            if _is_alive(before):
+                self._findings.disagree(row, "handle: another object has this one", address, self._handles[before])
+            self._handles.pop(before, None)
+        self._holders[address], self._handles[handle] = handle, address
         if "hval" in row.cells:
-            frame = int(row.cells["hval"], 16) >> OBJECT_BITS
-            frames = self.frames.setdefault(handle.page.number, {})
-            if frame not in self.taken and frames.setdefault(self.page(handle), frame) == frame:
-                self.taken.add(frame)
-            self.compare_location(row, handle)
+            frame = int(row.cells["hval"], 16) >> _OBJECT_BITS
+            frames = self._frames.setdefault(handle.page.number, {})
+            if frame not in self._taken and frames.setdefault(self._page(handle), frame) == frame:
+                self._taken.add(frame)
+            self._compare_location(row, handle)
 
     def written_back(self, row: Row, handle: Handle) -> None:
-        self.comparison.compare(row, "handle", int(row.cells["handle"], 16), self.where(handle))
+        self._findings.compare(row, "handle", int(row.cells["handle"], 16), self.where(handle))
         if "hval" in row.cells:
-            self.compare_location(row, handle)
+            self._compare_location(row, handle)
 
-    def compare_location(self, row: Row, handle: Handle) -> None:
-        frame = self.frames.get(handle.page.number, {}).get(self.page(handle), 0)
-        location = frame << OBJECT_BITS | handle.place << self.tag_bits
-        self.comparison.compare(row, "hval", int(row.cells["hval"], 16), location)
+    def _compare_location(self, row: Row, handle: Handle) -> None:
+        frame = self._frames.get(handle.page.number, {}).get(self._page(handle), 0)
+        location = frame << _OBJECT_BITS | handle.place << self._tag_bits
+        self._findings.compare(row, "hval", int(row.cells["hval"], 16), location)
 
-    def page(self, handle: Handle) -> int:
+    def _page(self, handle: Handle) -> int:
         """In which page of its zspage the object begins."""
-        return self.comparison.machine.zswap.pool.zpool.address(handle) // PAGE_SIZE
+        return self._zpool.address(handle) // _PAGE_SIZE
 
     def where(self, handle: Handle) -> int | None:
-        return self.handles.get(handle)
+        return self._handles.get(handle)
 
     def took(self, row: Row, recorded: int, page: Any) -> None:
-        if recorded not in self.taken and self.zspages.setdefault(page.number, recorded) == recorded:
-            self.taken.add(recorded)
-        self.comparison.compare(row, "object", recorded, self.zspages.get(page.number))
+        if recorded not in self._taken and self._zspages.setdefault(page.number, recorded) == recorded:
+            self._taken.add(recorded)
+        self._findings.compare(row, "object", recorded, self._zspages.get(page.number))
 
     def page_freed(self, number: int) -> int | None:
-        self.taken.difference_update(self.frames.pop(number, {}).values(), [self.zspages.get(number)])
-        return self.zspages.pop(number, None)
+        self._taken.difference_update(self._frames.pop(number, {}).values(), [self._zspages.get(number)])
+        return self._zspages.pop(number, None)
 
 
-def is_alive(handle: Handle) -> bool:
+def _is_alive(handle: Handle) -> bool:
     """Whether an object still has its handle: it is stored, or was freed while its zspage was under reclaim."""
     zspage = handle.page
     return handle in (zspage.objects.get(handle.place), zspage.deferred.get(handle.place))

@@ -9,7 +9,7 @@ from .z3fold import Z3fold
 from .zbud import Zbud
 from .zsmalloc import Zsmalloc
 
-__all__ = ["ZPOOLS", "Handle", "Mapped", "Zpool", "make_zpool"]
+__all__ = ["ZPOOLS", "Handle", "Mapped", "Z3fold", "Zbud", "Zpool", "Zsmalloc", "make_zpool"]
 
 ZPOOLS: dict[str, type[Zpool]] = {"zbud": Zbud, "z3fold": Z3fold, "zsmalloc": Zsmalloc}
 
