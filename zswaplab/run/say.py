@@ -155,7 +155,8 @@ def _report(values: dict[str, Any]) -> str:
 
 
 _ENDS = {  # kind of fault -> how its sentence begins
-    "DataLost": "Data lost", "Deadlock": "Deadlock", "Leak": "Leaked", "Livelock": "Livelock", "WrongPool": "The wrong pool", "Starved": "Starved",
+    "DataLost": "Data lost", "Leak": "Leaked", "Livelock": "Livelock", "WrongPool": "The wrong pool",
+    "Starved": "Starved",
 }  # fmt: skip
 
 
