@@ -96,9 +96,11 @@ class History:
         self.reports.append(report)
         self._sanitizers.reports.append(report)
         if not self.session.fault:
+            order = report.chains[0] if report.chains else None
             self.session.report(
                 found=report.kind, text=report.text.splitlines()[0], access=report.access, size=report.size,
                 offset=report.offset, field=report.field, function=report.function,
+                outer=order and order.outer, inner=order and order.inner,
             )  # fmt: skip
 
     # -- what ran ----------------------------------------------------------------------------------

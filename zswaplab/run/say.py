@@ -146,7 +146,7 @@ _SENTENCES: dict[str, Callable[[Fact, str, dict[str, Any]], str]] = {
 def _report(values: dict[str, Any]) -> str:
     """One report of a sanitizer that lets the kernel go on."""
     if values["found"] == "lockdep":
-        return f"**Lockdep:** {values['text']}."
+        return f"**Lockdep:** {_circle(values)}"
     if values["found"] != "KASAN":
         return f"**List debugging:** {values['text']}."
     done = "read" if values["access"] == "read" else "written"
@@ -155,8 +155,8 @@ def _report(values: dict[str, Any]) -> str:
 
 
 _ENDS = {  # kind of fault -> how its sentence begins
-    "DataLost": "Data lost", "Deadlock": "Deadlock", "Leak": "Leaked", "CircularLocking": "Lockdep",
-    "Livelock": "Livelock", "WrongPool": "The wrong pool", "Starved": "Starved",
+    "DataLost": "Data lost", "Leak": "Leaked", "Livelock": "Livelock", "WrongPool": "The wrong pool",
+    "Starved": "Starved",
 }  # fmt: skip
 
 
@@ -169,4 +169,16 @@ def _fault(fact: Fact, values: dict[str, Any]) -> str:
         return f"**Use after free.** The {what}'s memory was given back, and now its field `{field}` is {done}{where}."
     if fact.reason == "Deadlock":
         return f"**Deadlock.** {'; '.join(map(str, values['waits']))}."
-    return f"**{_ENDS.get(fact.reason or '', 'The kernel dies here')}.** {values['text']}."
+    if fact.reason == "CircularLocking":
+        return f"**Lockdep.** {_circle(values)}"
+    text = values["text"]
+    return f"**{_ENDS.get(fact.reason or '', 'The kernel dies here')}.** {text[0].upper()}{text[1:]}."
+
+
+def _circle(values: dict[str, Any]) -> str:
+    """Two orders of locks that cannot both be kept."""
+    outer, inner = values["outer"], values["inner"]
+    return (
+        f"The {inner} is taken with the {outer} held, and elsewhere the {outer} with the {inner} held: "
+        "two CPUs can wait for each other for ever."
+    )

@@ -18,13 +18,14 @@ from ..model.machine import Machine
 from .cpus import packed, tasks_of
 from .history import History
 from .lockdep import CircularLocking
+from .rules import Function
 from .session import Session, aftermath
-from .setup import SWAP_PAGES, Setup
+from .setup import OF_MACHINE, SWAP_PAGES, Setup
 from .state import Checkpoint, Namer
 
 MAX_STATES = 300_000
 MAX_STEPS = 1000
-Functions = Mapping[str, str | Callable[..., Any]]
+Functions = Mapping[str, str | Function]
 
 
 class Livelock(Fault):
@@ -50,6 +51,13 @@ class Case:
     worker_failures: int = 2
     check: Callable[[Machine], Fault | None] | None = None
     one_cpu: bool = False
+
+    @classmethod
+    def of(cls, setup: Setup) -> Case:
+        """The search of every interleaving of a setup's CPUs, once its workload has run."""
+        machine = {name: getattr(setup, name) for name in OF_MACHINE}
+        return cls(tuple(setup.cpus), machine, tuple(setup.lines()), None, dict(setup.functions), setup.worker_failures,
+                   one_cpu=setup.one_cpu)  # fmt: skip
 
     @property
     def setup(self) -> Setup:

@@ -450,6 +450,8 @@ def _facts_of(fault: Fault) -> dict[str, Any]:
     if isinstance(fault, UseAfterFree):
         values |= {"access": fault.access, "field": fault.field, "offset": fault.offset, "size": fault.size}
         values["thing"] = fault.kind
+    if isinstance(fault, CircularLocking):
+        values |= {"outer": fault.chain[0].outer, "inner": fault.chain[0].inner}
     if isinstance(fault, Deadlock):
         values["waits"] = fault.waits
     return values

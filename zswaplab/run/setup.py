@@ -30,7 +30,7 @@ from .workloads import lines_of
 VERSION = 1
 SWAP_PAGES = 64  # of the device in a case of a search: so few that a slot given up is freed at once
 KERNEL_GIVES_UP = 16  # failed tries of the shrink worker (MAX_RECLAIM_RETRIES)
-_OF_MACHINE = (
+OF_MACHINE = (
     "stage", "zpool", "exclusive_loads", "evictable", "load_end", "device", "compressor", "ram_pages", "swap_pages",
     "max_pool_percent", "accept_threshold_percent",
 )  # fmt: skip
@@ -131,7 +131,7 @@ class Setup:
 
     def machine(self) -> Machine:
         """The machine, on which nothing has happened yet."""
-        arguments = {name: getattr(self, name) for name in _OF_MACHINE}
+        arguments = {name: getattr(self, name) for name in OF_MACHINE}
         if self.compressor == Lengths.name:
             arguments["compressor"] = Lengths()
         machine = Machine(**arguments)

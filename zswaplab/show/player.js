@@ -1221,10 +1221,13 @@ const help = () => h("div", { class: "card" },
 
 /* ---------------------------------------------------------------- the player */
 
-/* Packed JSON as bytes, or as base64 in a page that stands alone. */
+/* What payload.py has packed: compressed JSON, its steps by column; as bytes, or as base64 in a page that stands alone. */
 async function unpack(packed) {
   const bytes = typeof packed === "string" ? Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0)) : packed;
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).json();
+  const plain = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).json();
+  const columns = Object.entries(plain.steps);
+  const count = columns[0]?.[1].length ?? 0;
+  return { ...plain, steps: Array.from({ length: count }, (_, step) => Object.fromEntries(columns.map(([name, values]) => [name, values[step]]))) };
 }
 
 const size = (packed) => packed?.byteLength ?? packed?.length ?? 0;
