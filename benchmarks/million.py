@@ -45,7 +45,7 @@ def work(machine: Machine, operations: int, dice: random.Random, contents: list[
         if verb == "write":
             kept[page] = dice.choice(contents)
             machine.write(page, kept[page])
-        elif verb == "page_out":
+        elif verb == "page_out" and page in kept:
             machine.page_out(page)
         elif verb == "read" and page in kept:
             assert machine.read(page) == kept[page]

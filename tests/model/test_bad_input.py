@@ -5,14 +5,30 @@ from typing import Any
 
 import pytest
 
+from zswaplab.model.compressors import Deflate
 from zswaplab.model.errors import BadInput
 from zswaplab.model.machine import Machine
 from zswaplab.model.source import diff, source
 from zswaplab.model.stages import EXCLUSIVE_LOADS, LOAD_ENDS, STAGES, make_stage
 from zswaplab.model.steps import run
 
+UNWRITTEN = ["page 3", "never written, or has been given up since", "write it first, with 'write 3'"]
 
-def driven(text: str) -> Callable[[], Any]:
+
+def given_up() -> Machine:
+    machine = Machine()
+    machine.write(3)
+    machine.free(3)
+    return machine
+
+
+def recorded_bytes() -> None:
+    machine = Machine(compressor="recorded")
+    machine.write(3)
+    machine.page_out(3)
+
+
+def driven(text: Any) -> Callable[[], Any]:
     return lambda: run(Machine().operation(text))
 
 
@@ -28,6 +44,17 @@ REFUSED: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "evictable": (lambda: Machine("1", evictable="no"), ["evictable='no'", "True, False, or None"]),
     "evictable 1": (lambda: Machine("1", evictable=1), ["evictable=1", "True, False, or None"]),
     "evictable v6.5": (lambda: Machine("v6.5", evictable=True), ["evictable=True", "v6.5", "earlier stage"]),
+    "stage 3": (lambda: Machine(stage=3), ["stage=3", "choose one of", *STAGES]),
+    "zpool None": (lambda: Machine(zpool=None), ["zpool=None", "choose one of", "'zbud'"]),
+    "compressor 3": (lambda: Machine(compressor=3), ["compressor=3", "'deflate'"]),
+    "compressor class": (lambda: Machine(compressor=Deflate), ["compressor=<class", "'deflate'"]),
+    "recorded bytes": (lambda: recorded_bytes(), ["compressor='recorded'", "choose 'deflate'"]),
+    "exclusive loads True": (lambda: Machine(exclusive_loads=True), ["exclusive_loads=True", "'on'"]),
+    "load end 3": (lambda: Machine(load_end=3), ["load_end=3", *LOAD_ENDS]),
+    "device 3": (lambda: Machine(device=["zram"]), ["device=['zram']", "'ordinary'"]),
+    "swap in words": (lambda: Machine(swap_pages="64"), ["swap_pages='64'", "whole number of pages from 2"]),
+    "swap True": (lambda: Machine(swap_pages=True), ["swap_pages=True", "whole number"]),
+    "pool None": (lambda: Machine(max_pool_percent=None), ["max_pool_percent=None", "per cent"]),
     "no memory": (lambda: Machine(ram_pages=0), ["ram_pages=0", "whole number of pages from 1"]),
     "much memory": (lambda: Machine(ram_pages=2**40 + 1), ["ram_pages=", "to 1,099,511,627,776"]),
     "memory in words": (lambda: Machine(ram_pages="40"), ["ram_pages='40'", "whole number"]),
@@ -47,8 +74,16 @@ REFUSED: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "True page": (lambda: Machine().write(3, True), ["True", "4,096 bytes", "seed"]),
     "page -1": (lambda: Machine().write(-1, 5), ["page=-1", "whole number"]),
     "page 1.5": (lambda: Machine().write(1.5, 5), ["page=1.5", "whole number"]),
-    "unwritten read": (lambda: Machine().read(3), ["page 3", "never written", "write it first"]),
-    "unwritten free": (lambda: Machine().free(3), ["page 3", "never written", "write it first"]),
+    "unwritten read": (lambda: Machine().read(3), UNWRITTEN),
+    "unwritten free": (lambda: Machine().free(3), UNWRITTEN),
+    "unwritten page out": (lambda: Machine().page_out(3), [*UNWRITTEN, "to page out"]),
+    "unwritten lines": (driven("page_out 3"), [*UNWRITTEN, "to page out"]),
+    "given up": (lambda: given_up().page_out(3), UNWRITTEN),
+    "read of text": (lambda: Machine().read("3"), ["page='3'", "whole number"]),
+    "free of a list": (lambda: Machine().free([3]), ["page=[3]", "whole number"]),
+    "page out of None": (lambda: Machine().page_out(None), ["page=None", "whole number"]),
+    "operation 3": (driven(3), ["operation 3", "'read 3'"]),
+    "endless number": (driven("write " + "9" * 5000), ["is not known"]),
     "verb": (driven("fault 3"), ["'fault 3'", "'read 3'", "'worker'"]),
     "no page": (driven("read"), ["'read'", "'read 3'"]),
     "two pages": (driven("read 3 4"), ["'read 3 4'", "'read 3'"]),
@@ -88,7 +123,10 @@ def test_the_ends_of_each_range_are_allowed() -> None:
     Machine(ram_pages=1, swap_pages=2)
 
 
-@pytest.mark.parametrize("action", [lambda m: m.write(3, bytes(5)), lambda m: m.read(4), lambda m: m.free(4)])
+@pytest.mark.parametrize(
+    "action",
+    [lambda m: m.write(3, bytes(5)), lambda m: m.read(4), lambda m: m.free(4), lambda m: m.page_out(4)],
+)
 def test_a_refused_operation_changes_nothing(action: Callable[[Machine], None]) -> None:
     machine = Machine()
     machine.write(3)

@@ -46,10 +46,10 @@ def churn(machine: Checked, operations: int = 250) -> dict[int, bytes]:
             kinds = [page_of(dice.randrange(200, 3800), dice.randrange(99)), SAME_FILLED, INCOMPRESSIBLE, TOO_LONG]
             contents[page] = dice.choices(kinds, [30, 2, 1, 1])[0]
             machine.write(page, contents[page])
-        elif verb == "page out":
-            machine.page_out(page)
         elif page in contents:
-            if verb == "read":
+            if verb == "page out":
+                machine.page_out(page)
+            elif verb == "read":
                 assert machine.read(page) == contents[page]
             else:
                 machine.free(page)

@@ -15,9 +15,9 @@ from tests.model.kit import (
     sound_kernels,
     until,
 )
-from zswaplab.model.entry import LAYOUT, Entry, FreedEntry
+from zswaplab.model.entry import Entry, FreedEntry
 from zswaplab.model.errors import EAGAIN, ENOSPC, Bug, DataLost, Fault, ListCorruption, UseAfterFree
-from zswaplab.model.freed import poison
+from zswaplab.model.freed import LAYOUT, poison
 from zswaplab.model.lru import Lru
 from zswaplab.model.steps import Hook, run
 from zswaplab.model.swap import Frame

@@ -75,6 +75,10 @@ class AnyKernel(RuleBasedStateMachine):
 
     @rule(page=pages)
     def page_out(self, page: int) -> None:
+        if page not in self.oracle:
+            with pytest.raises(BadInput):
+                self.machine.page_out(page)
+            return
         self.machine.page_out(page)
         assert page not in self.machine.frames
 
@@ -84,7 +88,7 @@ class AnyKernel(RuleBasedStateMachine):
         for page in range(first, first + many):
             if page not in self.oracle:
                 self.write(page, page)
-            self.machine.page_out(page)
+            self.page_out(page)
 
     @rule(page=pages)
     def read(self, page: int) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from zswaplab.model.compressors import Deflate
 from zswaplab.model.errors import BadInput
 from zswaplab.model.machine import Machine
 from zswaplab.trace.codecs import codec
@@ -120,6 +121,7 @@ def test_exclusive_loads_can_be_turned_on_while_running(machine: Machine) -> Non
 
 
 @pytest.mark.parametrize("parameters", [
+    {"exclusive_loads": "v2"}, {"exclusive_loads": None}, {"compressor": 3}, {"compressor": Deflate},
     {"zpool": "zstd"}, {"compressor": "zbud"}, {"max_pool_percent": 101}, {"max_pool_percent": -1}, {"enabled": "Y"},
     {"accept_threshold_percent": 0.9}, {"nonsense": 1}, {"max_pool_percent": 50, "enabled": 2},
 ])  # fmt: skip
@@ -131,8 +133,20 @@ def test_bad_parameters_change_nothing(machine: Machine, parameters: dict[str, A
 
 
 def test_v1_of_exclusive_loads_cannot_be_turned_on() -> None:
-    with pytest.raises(BadInput, match="build a Machine with 'v1'"):
+    with pytest.raises(BadInput, match="build a Machine with exclusive_loads='on'"):
         Machine("rfc2-4").set(exclusive_loads=True)
+    machine = Machine("rfc2-4", exclusive_loads="on")
+    machine.set(exclusive_loads="off")
+    assert not machine.zswap.exclusive_loads
+
+
+@pytest.mark.parametrize(("on", "off"), [(True, False), ("on", "off")])
+def test_exclusive_loads_are_on_or_off_in_words_too(machine: Machine, on: Any, off: Any) -> None:
+    machine.set(exclusive_loads=on)
+    assert machine.zswap.exclusive_loads is True
+    machine.set(exclusive_loads=off)
+    assert machine.zswap.exclusive_loads is False
+    machine.check()
 
 
 def test_a_compressor_of_ones_own_stays_when_the_backend_changes() -> None:

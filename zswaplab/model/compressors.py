@@ -59,7 +59,10 @@ class Recorded:
     name = "recorded"
 
     def compress(self, page: RecordedPage) -> RecordedPage | None:
-        return None if page.length is None else page
+        try:
+            return None if page.length is None else page
+        except AttributeError:
+            raise BadInput("compressor='recorded' knows no bytes, only a RecordedPage; choose 'deflate'") from None
 
     def decompress(self, data: RecordedPage) -> RecordedPage:
         return data

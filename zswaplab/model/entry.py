@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .freed import FREED, LAYOUT, can_be_freed
+from .freed import FREED, can_be_freed
 
 if TYPE_CHECKING:
     from .pools import Pool
     from .zpool import Handle
-
-__all__ = ["LAYOUT", "Entry", "FreedEntry", "Link"]
 
 NOTHING: Any = None  # in a field that means nothing
 

@@ -8,7 +8,7 @@ frame, to unmap one, to clear one.
 from __future__ import annotations
 
 from .compressors import page_bytes
-from .errors import EINVAL, ENOSPC, DataLost, require
+from .errors import EINVAL, ENOSPC, DataLost
 from .stages import Stage
 from .steps import FAULT, Hook, Kernel, Lock, kernel
 from .swap import Frame, Swap
@@ -20,19 +20,20 @@ ZEROS = bytes(4096)
 class Faults:
     """The half of `Machine` that runs on its CPUs; the other half is in machine.py."""
 
-    hook: Hook
-    stage: Stage
-    swap: Swap
-    zswap: Zswap
-    work: Lock  # the workqueue runs one shrink worker at a time
-    frames: dict[int, Frame]  # page -> its frame, where it is present
-    slots: dict[int, int]  # page -> its slot, where it has one
-    written: dict[int, bytes]  # page -> what the program wrote there
-    next_slot: int
+    def __init__(self, stage: Stage, hook: Hook, swap: Swap, zswap: Zswap) -> None:
+        self.stage = stage
+        self.hook = hook
+        self.swap = swap
+        self.zswap = zswap
+        self.work = Lock("workqueue", quiet=True)  # it runs one shrink worker at a time
+        self.frames: dict[int, Frame] = {}  # page -> its frame, where it is present
+        self.slots: dict[int, int] = {}  # page -> its slot, where it has one
+        self.written: dict[int, bytes] = {}  # page -> what the program wrote there
+        self.next_slot = 0
 
     @kernel("handle_mm_fault")
     def write_fault(self, page: int, content: bytes | int | None = None) -> Kernel:
-        require("page", page, 0, 2**40, "pages")
+        """The program writes a whole page."""
         data = page_bytes(page if content is None else content)
         while page in self.slots and page not in self.frames:
             yield from self.swap_in(page, True)
@@ -44,13 +45,9 @@ class Faults:
 
     @kernel("handle_mm_fault")
     def read_fault(self, page: int) -> Kernel:
-        require("page", page, 0, 2**40, "pages")
+        """The bytes of a page: zeros where it was given up meanwhile; DataLost if not what the program wrote there."""
         while page in self.slots and page not in self.frames:
             yield from self.swap_in(page, False)
-        return self.read_frame(page)
-
-    def read_frame(self, page: int) -> bytes:
-        """What the program sees in a page: zeros where it has given it up; DataLost if not what it wrote there."""
         data: bytes = self.frames[page].data if page in self.frames else ZEROS
         if self.hook.observer:
             self.hook.observer("read", page, data)
@@ -73,14 +70,14 @@ class Faults:
 
     def swap_in_alone(self, page: int, offset: int) -> Kernel:
         """From a synchronous device: into a frame that nobody else can find."""
-        stage, swap = self.stage, self.swap
+        stage = self.stage
+        swap = self.swap
         if stage.claims_slot:
             if offset in swap.claimed:
                 yield from swap.wait_for_claim(offset)
                 return
             swap.swapcache_prepare(offset)
-        frame = Frame()
-        frame.dirty = False
+        frame = Frame(dirty=False)
         yield from swap.readpage(offset, frame)
         yield FAULT
         if self.still_out(page, offset):
@@ -94,8 +91,7 @@ class Faults:
         swap = self.swap
         frame = swap.cache.get(offset)
         if frame is None:
-            frame = Frame()
-            frame.dirty = False
+            frame = Frame(dirty=False)
             frame.lock.take(self.hook.task)
             swap.add_to_cache(offset, frame)
             frame.users += 1
@@ -126,7 +122,6 @@ class Faults:
     @kernel("shrink_folio_list")
     def pageout(self, page: int) -> Kernel:
         """0, or -ENOSPC where the device gives no slot and the page stays. A frame that somebody uses is left alone."""
-        require("page", page, 0, 2**40, "pages")
         frame = self.frames.get(page)
         if frame is None or frame.lock.holder is not None:
             return 0
@@ -154,7 +149,7 @@ class Faults:
 
     @kernel("zap_pte_range")
     def zap(self, page: int) -> Kernel:
-        require("page", page, 0, 2**40, "pages")
+        """The program gives a page up: its frame, its bytes and its slot go."""
         self.frames.pop(page, None)
         self.written.pop(page, None)
         if self.hook.observer:
@@ -196,23 +191,19 @@ class Faults:
         if swap.given:
             yield from swap.flush_slots()
         elif swap.claimed:
-            offset = min(swap.claimed)
-            yield from swap.wait_for_claim(offset)
+            yield from swap.wait_for_claim(min(swap.claimed))
         elif self.slots:
-            page = min(self.slots)
-            yield from self.unuse(page)
+            yield from self.unuse(min(self.slots))
         else:
-            offset = min(swap.cache)
-            yield from self.unuse_cached(offset)
+            yield from self.unuse_cached(min(swap.cache))
 
     def unuse(self, page: int) -> Kernel:
         """Bring one page back from swap for good (`unuse_pte`), on any device through the swap cache."""
-        while page in self.slots and page not in self.frames:
+        if page not in self.frames:
             yield from self.swap_in_cached(page, self.slots[page], False)
-        if page in self.frames:
+        if page in self.frames and page in self.slots:
             self.frames[page].dirty = True
-            if page in self.slots:
-                yield from self.drop_slot(page)
+            yield from self.drop_slot(page)
 
     def unuse_cached(self, offset: int) -> Kernel:
         """A slot that only the swap cache still holds: it goes once nobody has its frame locked."""
@@ -247,10 +238,8 @@ class Faults:
 
     def complete_io(self) -> Kernel:
         """Frames that only the swap cache holds leave it once they are on swap; a slot without an owner follows."""
-        offset = self.first_idle()
-        while offset is not None:
+        while (offset := self.first_idle()) is not None:
             yield from self.swap.uncache(offset)
-            offset = self.first_idle()
 
     def first_idle(self) -> int | None:
         return next((offset for offset in sorted(self.swap.cache) if self.idle(offset)), None)

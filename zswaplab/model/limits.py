@@ -23,22 +23,19 @@ PARAMETERS = (
     "zpool", "compressor", "max_pool_percent", "accept_threshold_percent", "enabled", "same_filled_pages_enabled",
     "non_same_filled_pages_enabled", "exclusive_loads",
 )  # fmt: skip
+PERCENT = {"max_pool_percent": 100, "accept_threshold_percent": 1000}  # the most; the kernel takes any threshold
+CHOICES = {"zpool": tuple(ZPOOLS), "exclusive_loads": (True, False, "on", "off")}
 
 
 def check_parameter(name: str, value: object) -> None:
     """Raise BadInput unless zswap has a parameter of that name and it can have that value."""
     choose("parameter", name, PARAMETERS)
-    if name == "zpool":
-        choose(name, value, ZPOOLS)
-    elif name == "compressor":
-        if not hasattr(value, "compress"):
-            choose(name, value, COMPRESSORS)
-    elif name == "max_pool_percent":
-        require(name, value, 0, 100, "per cent")
-    elif name == "accept_threshold_percent":
-        require(name, value, 0, 1000, "per cent")  # the kernel takes any
-    else:
-        choose(name, value, (True, False))
+    if name in PERCENT:
+        require(name, value, 0, PERCENT[name], "per cent")
+    elif name != "compressor":
+        choose(name, value, CHOICES.get(name, (True, False)))
+    elif isinstance(value, type) or not hasattr(value, "compress"):
+        choose(name, value, COMPRESSORS)
 
 
 @dataclass(slots=True)
@@ -64,7 +61,7 @@ class Limits:
     """What every part of zswap shares. Sizes in pages unless said; percentages are the module's parameters."""
 
     def __init__(
-        self, stage: Stage, hook: Hook, *, ram_pages: int, max_pool_percent: int, accept_threshold_percent: int
+        self, stage: Stage, hook: Hook, ram_pages: int, max_pool_percent: int, accept_threshold_percent: int
     ) -> None:
         self.stage = stage
         self.hook = hook

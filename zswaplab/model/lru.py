@@ -13,9 +13,6 @@ from .steps import Hook
 class Poison:
     """What a deletion leaves in the link words: an address at which nothing may be."""
 
-    next: Link
-    prev: Link
-
     def __init__(self, name: str, address: int) -> None:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "address", address)
@@ -30,8 +27,8 @@ class Poison:
         return f"{self.__dict__['name']} ({self.__dict__['address']:#x})"
 
 
-POISON_NEXT = Poison("LIST_POISON1", 0xDEAD000000000100)
-POISON_PREV = Poison("LIST_POISON2", 0xDEAD000000000122)
+POISON_NEXT: Any = Poison("LIST_POISON1", 0xDEAD000000000100)
+POISON_PREV: Any = Poison("LIST_POISON2", 0xDEAD000000000122)
 
 
 class Lru:

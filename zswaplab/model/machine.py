@@ -11,7 +11,7 @@ from .faults import ZEROS, Faults
 from .limits import check_parameter
 from .pools import make_pool
 from .stages import STAGES, existed, load_end_of, make_stage
-from .steps import Hook, Kernel, Lock, run
+from .steps import Hook, Kernel, run
 from .swap import Frame, Swap
 from .tree import Tree
 from .zswap import Zswap
@@ -31,46 +31,30 @@ class Machine(Faults):
     """
 
     def __init__(
-        self,
-        stage: str = "v6.5",
-        zpool: str = "zbud",
-        exclusive_loads: str = "off",
-        *,
-        evictable: bool | None = None,
-        load_end: str | None = None,
-        device: str = "ordinary",
-        compressor: str | Compressor = "deflate",
-        ram_pages: int = 40,
-        swap_pages: int = 1024,
-        max_pool_percent: int = 20,
-        accept_threshold_percent: int = 90,
-    ) -> None:
-        self.made_with = {name: value for name, value in locals().items() if name != "self"}
+        self, stage: str = "v6.5", zpool: str = "zbud", exclusive_loads: str = "off", *, evictable: bool | None = None,
+        load_end: str | None = None, device: str = "ordinary", compressor: str | Compressor = "deflate",
+        ram_pages: int = 40, swap_pages: int = 1024, max_pool_percent: int = 20, accept_threshold_percent: int = 90,
+    ) -> None:  # fmt: skip
+        self.made_with = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        made = make_stage(stage, exclusive_loads, load_end)
+        self.made_with["exclusive_loads"] = made.exclusive_loads
         require("ram_pages", ram_pages, 1, 2**40, "pages")
-        check_parameter("max_pool_percent", max_pool_percent)
-        check_parameter("accept_threshold_percent", accept_threshold_percent)
-        self.hook = Hook()
-        self.stage = make_stage(stage, exclusive_loads, load_end)
+        for name in ("zpool", "compressor", "max_pool_percent", "accept_threshold_percent"):
+            check_parameter(name, self.made_with[name])
+        hook = Hook()
+        zswap = Zswap(made, hook, ram_pages, max_pool_percent, accept_threshold_percent)
+        zswap.pools.append(make_pool(made, zpool, compressor, hook, evictable))
+        zswap.swaps[0] = Swap(0, swap_pages, device, hook, zswap)
+        zswap.trees[0] = Tree(0, hook)
+        super().__init__(made, hook, zswap.swaps[0], zswap)
         self.evictable = evictable
-        self.zswap = Zswap(
-            self.stage, self.hook, ram_pages=ram_pages, max_pool_percent=max_pool_percent,
-            accept_threshold_percent=accept_threshold_percent,
-        )  # fmt: skip
-        self.zswap.pools.append(make_pool(self.stage, zpool, compressor, self.hook, evictable))
-        self.swap = Swap(0, swap_pages, device, self.hook, self.zswap)
-        self.zswap.swaps[0] = self.swap
-        self.zswap.trees[0] = Tree(0, self.hook)
         self.was_set = False
-        self.work = Lock("workqueue", quiet=True)
-        self.frames: dict[int, Frame] = {}
-        self.slots: dict[int, int] = {}
-        self.written: dict[int, bytes] = {}
-        self.next_slot = 0
 
     # -- what a reader types -------------------------------------------------------------------
 
     def write(self, page: int, content: bytes | int | None = None) -> None:
         """The program writes a whole page: 4,096 bytes, or a seed from which they are made (default: `page`)."""
+        require("page", page, 0, 2**40, "pages")
         run(self.write_fault(page, content))
         self.settle()
 
@@ -79,22 +63,25 @@ class Machine(Faults):
 
         Raises DataLost if they are not what was written, BadInput if nothing was.
         """
-        data: bytes = run(self.operation(f"read {page}"))
+        self.need(page, "read")
+        data: bytes = run(self.read_fault(page))
         self.settle()
         return data
 
     def page_out(self, page: int) -> None:
         """The kernel takes the page's frame away: into zswap, or to the device; nothing if it has none.
 
-        Raises BadInput if the swap device is full, or off.
+        Raises BadInput if the page holds nothing, and if the swap device is full, or off.
         """
+        self.need(page, "page out")
         if run(self.pageout(page)) == -ENOSPC:
             raise BadInput(self.device_full)
         self.settle()
 
     def free(self, page: int) -> None:
         """The program gives the page up (MADV_DONTNEED): its bytes are forgotten."""
-        run(self.operation(f"free {page}"))
+        self.need(page, "free")
+        run(self.zap(page))
         self.settle()
 
     def set(self, **parameters: Any) -> None:
@@ -106,16 +93,18 @@ class Machine(Faults):
         """
         for name, value in parameters.items():
             check_parameter(name, value)
-        if parameters.get("exclusive_loads") is True and not self.stage.exclusive_at_run_time:
-            raise BadInput(f"exclusive_loads=True cannot be set at stage {self.stage.id}: build a Machine with 'v1'")
+        if "exclusive_loads" in parameters:
+            on = parameters["exclusive_loads"] = parameters["exclusive_loads"] in (True, "on")
+            if on and not self.stage.exclusive_at_run_time:
+                raise BadInput(f"exclusive_loads=True cannot be set at stage {self.stage.id}, where it was chosen when "
+                               "the kernel was built: build a Machine with exclusive_loads='on'")
         now = self.zswap.pool
         zpool = parameters.pop("zpool", now.zpool.name)
         compressor = parameters.pop("compressor", now.compressor)
         pair = zpool, getattr(compressor, "name", compressor)
         pools = [pool for pool in self.zswap.pools if (pool.zpool.name, pool.compressor.name) == pair]
         pool = pools[0] if pools else make_pool(self.stage, zpool, compressor, self.hook, self.evictable)
-        if pool is not now:
-            self.zswap.make_current(pool)
+        self.zswap.make_current(pool)
         for name, value in parameters.items():
             setattr(self.zswap, name, value)
         self.was_set = True
@@ -137,25 +126,29 @@ class Machine(Faults):
     # -- the same as kernel operations, for whoever drives them --------------------------------
 
     def operation(self, text: str) -> Kernel:
-        """The operation that a line names (see `parse`), about to begin. Raises BadInput also if its page was never
-        written.
-        """
+        """The operation that a line names (see `parse`), about to begin. BadInput also where its page holds nothing."""
         start, numbers = self.parse(text)
-        if start in (self.read_fault, self.zap) and numbers[0] not in self.written:
-            verb = text.split()[0]
-            raise BadInput(f"page {numbers[0]} was never written, so there is nothing to {verb}: write it first")
+        if start in (self.read_fault, self.pageout, self.zap):
+            self.need(numbers[0], text.split()[0].replace("_", " "))
         if start == self.swap_off and self.swap.off:
             raise BadInput("swapoff cannot be: the swap device is off already, for good; build a new Machine")
         return start(*numbers)
+
+    def need(self, page: int, verb: str) -> None:
+        """Raise BadInput unless the page holds what the program has written."""
+        require("page", page, 0, 2**40, "pages")
+        if page not in self.written:
+            raise BadInput(f"page {page} was never written, or has been given up since, so there is nothing to {verb}: "
+                           f"write it first, with 'write {page}'")
 
     def parse(self, text: str) -> tuple[Callable[..., Kernel], tuple[int, ...]]:
         """The operation that a workload's line names: "write 3", "write 3 17" (a seed), "write 3 zeros", "read 3",
         "page_out 3", "free 3", "worker", "swapoff", "drop_cache" (frames that only the swap cache holds go), or a call
         of zswap alone: "store 1 17" (slot, seed), "load 1", "invalidate 1". Raises BadInput for anything else.
         """
-        verb, *numbers = text.split() or [""]
-        if verb == "write" and numbers[1:] == ["zeros"] and numbers[0].isdecimal():
-            return self.write_zeros, (int(numbers[0]),)
+        verb, *rest = (text.split() if isinstance(text, str) else []) or [""]
+        if verb == "write" and rest[1:] == ["zeros"] and rest[0].isdecimal():
+            return self.write_zeros, (int(rest[0]),)
         verbs: dict[str, tuple[Callable[..., Kernel], int, int]] = {  # what it starts; how many numbers follow
             "write": (self.write_fault, 1, 2), "read": (self.read_fault, 1, 1), "page_out": (self.pageout, 1, 1),
             "free": (self.zap, 1, 1), "worker": (self.worker, 0, 0), "swapoff": (self.swap_off, 0, 0),
@@ -163,12 +156,12 @@ class Machine(Faults):
             "invalidate": (self.raw_invalidate, 1, 1),
         }  # fmt: skip
         start, least, most = verbs.get(verb, (None, 0, 0))
-        if start is None or not least <= len(numbers) <= most or not all(n.isdecimal() for n in numbers):
+        if start is None or not least <= len(rest) <= most or not all(n.isdecimal() and len(n) < 20 for n in rest):
             raise BadInput(
                 f"operation {text!r} is not known; write 'read 3', 'page_out 3', 'free 3', 'write 3', 'write 3 SEED', "
                 "'write 3 zeros', 'worker', 'swapoff', 'drop_cache', 'store 1', 'load 1' or 'invalidate 1'"
             )
-        return start, tuple(map(int, numbers))
+        return start, tuple(map(int, rest))
 
     def write_zeros(self, page: int) -> Kernel:
         return self.write_fault(page, ZEROS)
@@ -200,8 +193,8 @@ class Machine(Faults):
     def label(self) -> str:
         """The combination in words; one that no kernel had says so."""
         pool = self.zswap.pool
-        words = [self.stage.title, f"{pool.zpool.name} {'evictable' if pool.evictable else 'not evictable'}"]
-        words.append(f"exclusive loads {self.stage.exclusive_loads}")
+        evicts = "evictable" if pool.evictable else "not evictable"
+        words = [self.stage.title, f"{pool.zpool.name} {evicts}", f"exclusive loads {self.stage.exclusive_loads}"]
         if self.stage.load_end != load_end_of(STAGES[self.stage.id], self.stage.exclusive_loads):
             words.append(f"a load ends with {self.stage.load_end!r}")
         altered = pool.evictable != (pool.zpool.name in self.stage.evictable)

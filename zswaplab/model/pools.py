@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .compressors import COMPRESSORS, Compressor
-from .errors import BadInput, choose
+from .errors import BadInput
 from .freed import can_be_freed
 from .lru import Lru
 from .stages import ALL, NONE, Stage
 from .steps import Hook, Lock
-from .zpool import ZPOOLS, Zpool, make_zpool
+from .zpool import Zpool, make_zpool
 
 
 class Pool:
@@ -23,9 +23,7 @@ class Pool:
 
     __slots__ = ("zpool", "compressor", "evictable", "header_bytes", "lru", "lru_lock", "refcount", "work_pending")
 
-    def __init__(
-        self, zpool: Zpool, compressor: Compressor, hook: Hook, *, evictable: bool, header_bytes: int
-    ) -> None:
+    def __init__(self, zpool: Zpool, compressor: Compressor, hook: Hook, *, evictable: bool, header_bytes: int) -> None:
         self.zpool = zpool
         self.compressor = compressor
         self.evictable = evictable
@@ -47,9 +45,7 @@ def make_pool(
     stage: Stage, zpool: str, compressor: str | Compressor, hook: Hook, evictable: bool | None = None
 ) -> Pool:
     """A new pool as that stage makes it (`zswap_pool_create`); `evictable` overrides whether its backend evicts."""
-    choose("zpool", zpool, ZPOOLS)
     if isinstance(compressor, str):
-        choose("compressor", compressor, COMPRESSORS)
         compressor = COMPRESSORS[compressor]()
     if evictable is not None and not isinstance(evictable, bool):
         raise BadInput(f"evictable={evictable!r} cannot be: give True, False, or None for what the stage has")

@@ -9,7 +9,8 @@ import ast
 import difflib
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from .errors import BadInput
@@ -31,12 +32,12 @@ def source(function: str, stage: str = "v6.5", exclusive_loads: str = "off", loa
     return "\n".join(text for _, text in rows)
 
 
-def diff(function: str, before: str, after: str) -> str:
+def diff(function: str, before: str, after: str, exclusive_loads: str = "off") -> str:
     """What a kernel function's source gains and loses between two stages, as a unified diff.
 
     Raises BadInput as `source` does.
     """
-    old, new = source(function, before).splitlines(), source(function, after).splitlines()
+    old, new = (source(function, stage, exclusive_loads).splitlines() for stage in (before, after))
     return "\n".join(difflib.unified_diff(old, new, f"{function} at {before}", f"{function} at {after}", lineterm=""))
 
 
@@ -44,22 +45,14 @@ def kernel_function(name: str) -> Callable[..., Any]:
     """The model's function of that name: of zswap, the swap layer, page faults and page-out, or a backend."""
     if isinstance(name, str) and not name.startswith("_"):
         for owner in OWNERS:
-            function = getattr(owner, name, None)
-            if callable(function):
-                plain: Callable[..., Any] = inspect.unwrap(function)
-                return plain
+            if hasattr(owner, name):
+                function: Callable[..., Any] = inspect.unwrap(getattr(owner, name))
+                return function
     known = {
         name for owner in OWNERS for name, function in inspect.getmembers(owner, inspect.isfunction)
         if inspect.unwrap(function).__annotations__.get("return") == "Kernel"
     }  # fmt: skip
     raise BadInput(f"function={name!r} is not one of the model's; choose one of {', '.join(sorted(known))}")
-
-
-def kernel_functions(owner: type) -> Iterator[tuple[str, str]]:
-    """(the model's name, the kernel's name) of every kernel function of a class."""
-    for name, function in inspect.getmembers(owner, inspect.isfunction):
-        if hasattr(function, "kernel"):
-            yield name, function.kernel
 
 
 def resolved(function: Callable[..., Any], stage: Stage) -> list[tuple[int, str]]:
@@ -87,20 +80,17 @@ def definition_of(function: Callable[..., Any]) -> tuple[ast.FunctionDef, list[s
 
     Raises BadInput where the file has something else there by now: a reader has edited it after it was loaded.
     """
-    try:
+    code = function.__code__
+    with suppress(OSError, SyntaxError):
         lines, first = inspect.getsourcelines(function)
         text = textwrap.dedent("".join(lines))
         definition = ast.parse(text).body[0]
-    except (OSError, SyntaxError):
-        definition, text, first = ast.Pass(), "", 0
-    code = function.__code__
-    moved = (first, getattr(definition, "name", "")) != (code.co_firstlineno, code.co_name)
-    if moved or not isinstance(definition, ast.FunctionDef):
-        raise BadInput(
-            f"{code.co_name}: its source cannot be shown, because its file was edited after it was loaded (%autoreload "
-            "does not keep up with where the lines are): restart the kernel"
-        )
-    return definition, text.splitlines(), first
+        if isinstance(definition, ast.FunctionDef) and (first, definition.name) == (code.co_firstlineno, code.co_name):
+            return definition, text.splitlines(), first
+    raise BadInput(
+        f"{code.co_name}: its source cannot be shown, because its file was edited after it was loaded (%autoreload "
+        "does not keep up with where the lines are): restart the kernel"
+    )
 
 
 def decide(node: ast.If, stage: Stage, rows: list[str], shift: dict[int, int]) -> None:

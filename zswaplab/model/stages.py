@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .errors import choose
+from .errors import BadInput, choose
 
 EXCLUSIVE_LOADS = ("off", "v1", "v2", "fixed")
 LOAD_ENDS = (
@@ -133,16 +133,31 @@ FORMS = {  # the forms of exclusive loads that existed; with patches 1..7 as mer
 def make_stage(id: str, exclusive_loads: str = "off", load_end: str | None = None) -> Stage:
     """The stage `id` with that form of exclusive loads, and if asked with another order at a load's end.
 
-    Raises BadInput for a name that is not in STAGES, EXCLUSIVE_LOADS or LOAD_ENDS.
+    Raises BadInput for a name that is not in STAGES, EXCLUSIVE_LOADS ("on" stands for the stage's own) or LOAD_ENDS.
     """
     choose("stage", id, STAGES)
-    choose("exclusive_loads", exclusive_loads, EXCLUSIVE_LOADS)
+    choose("exclusive_loads", exclusive_loads, (*EXCLUSIVE_LOADS, "on"))
     if load_end is not None:
         choose("load_end", load_end, LOAD_ENDS)
     stage = STAGES[id]
-    order = load_end or load_end_of(stage, exclusive_loads)
-    once = stage.invalidate_once or exclusive_loads == "fixed"
-    return replace(stage, exclusive_loads=exclusive_loads, load_end=order, invalidate_once=once)
+    form = own_form(stage) if exclusive_loads == "on" else exclusive_loads
+    order = load_end or load_end_of(stage, form)
+    once = stage.invalidate_once or form == "fixed"
+    return replace(stage, exclusive_loads=form, load_end=order, invalidate_once=once)
+
+
+def forms_of(stage: Stage) -> tuple[str, ...]:
+    """The forms of exclusive loads that existed with a stage: "off", then what "on" means, then any other."""
+    return FORMS.get(stage.id.split("-")[0], ("off", "v2"))
+
+
+def own_form(stage: Stage) -> str:
+    """What "on" means at a stage. Raises BadInput for one that had no exclusive loads yet."""
+    off, *others = forms_of(stage)
+    if not others:
+        raise BadInput(f"exclusive_loads='on' cannot be at stage {stage.id}: there were none yet; choose {off!r}, or a "
+                       "stage from 'base' on, or a later form by its name: 'v1', 'v2', 'fixed'")
+    return others[0]
 
 
 def load_end_of(stage: Stage, exclusive_loads: str) -> str:
@@ -158,4 +173,4 @@ def load_end_of(stage: Stage, exclusive_loads: str) -> str:
 
 def existed(stage: Stage) -> bool:
     """Whether some kernel had this stage with this form of exclusive loads."""
-    return stage.exclusive_loads in FORMS.get(stage.id.split("-")[0], ("off", "v2"))
+    return stage.exclusive_loads in forms_of(stage)

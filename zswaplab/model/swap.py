@@ -40,9 +40,9 @@ class Frame:
 
     __slots__ = ("data", "dirty", "exclusive", "lock", "users")
 
-    def __init__(self, data: Any = None) -> None:
+    def __init__(self, data: Any = None, dirty: bool = True) -> None:
         self.data = data
-        self.dirty = True
+        self.dirty = dirty
         self.exclusive = False
         self.lock = FolioLock()
         self.users = 0
@@ -148,8 +148,7 @@ class Swap:
         elif offset not in self.in_use:
             found = -ENOMEM
         else:
-            found = Frame()
-            found.dirty = False
+            found = Frame(dirty=False)
             found.lock.take(self.hook.task)
             self.add_to_cache(offset, found)
         if self.hook.observer:

@@ -9,7 +9,7 @@ import ipywidgets  # type: ignore[import-untyped]
 
 from ..model.errors import BadInput, choose
 from ..model.machine import Machine
-from ..model.stages import STAGES
+from ..model.stages import STAGES, own_form
 from ..run.history import History, record
 from ..run.workloads import revisit
 from .player import play
@@ -36,6 +36,8 @@ def lab(
         choose("show", name, SWITCHES)
     if "evictable" in shown and not STAGES[stage].asks_evictable:
         raise BadInput(f"show='evictable' cannot be at stage {stage}: no backend evicts any more; choose an earlier")
+    if "exclusive_loads" in shown:
+        own_form(STAGES[stage])  # BadInput where there were none yet
     return Lab(stage, shown, list(revisit() if workload is None else workload), zpool, ram_pages)
 
 
@@ -71,7 +73,7 @@ class Lab(ipywidgets.VBox):  # type: ignore[misc]
     def run(self) -> History:
         """Run the workload with the switches as they stand."""
         machine = Machine(
-            self.stage, self.zpool, on_at(self.stage) if self.exclusive_loads.value else "off",
+            self.stage, self.zpool, "on" if self.exclusive_loads.value else "off",
             evictable=self.evictable.value if STAGES[self.stage].asks_evictable else None, ram_pages=self.ram_pages,
         )  # fmt: skip
         return record(machine, self.workload, title=f"The workload at stage {self.stage}")
@@ -83,13 +85,6 @@ class Lab(ipywidgets.VBox):  # type: ignore[misc]
         self.player.show(self.history)
         self.player.step = same_place(before, place, self.history)
         self.outcome.value = outcome(self.history, before)
-
-
-def on_at(stage: str) -> str:
-    """The form of exclusive loads that "on" means at a stage."""
-    if stage == "v6.5":
-        return "fixed"
-    return "v2" if stage.isdecimal() else "v1"
 
 
 def switch(label: str, options: list[tuple[str, bool]], value: bool) -> ipywidgets.ToggleButtons:
