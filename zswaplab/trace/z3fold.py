@@ -112,9 +112,9 @@ class Z3foldPlacement(Placement):
     def stored(self, row: Row, handle: Handle) -> None:
         where, word = self._held[handle]
         self._fresh.discard(handle)
-        recorded = int(row.cells["handle"], 16)
+        recorded = row.cells["handle"]
         if isinstance(where[0], _Slots):
-            value = int(row.cells["hval"], 16)
+            value = row.cells["hval"]
             self._learn(word, value)
             self._findings.compare(row, "hval", value, self._address(word))
             if where[0].address is None:
@@ -142,7 +142,7 @@ class Z3foldPlacement(Placement):
 
     def written_back(self, row: Row, handle: Handle) -> None:
         """Reclaim makes words of its own for all objects of a page; the patch that ends it gives the handle itself."""
-        recorded, value = int(row.cells["handle"], 16), int(row.cells["hval"], 16)
+        recorded, value = row.cells["handle"], row.cells["hval"]
         compare = self._findings.compare
         if handle.page.headless:
             compare(row, "handle", recorded, self._address(self._word(handle)))
@@ -161,23 +161,22 @@ class Z3foldPlacement(Placement):
     def page_freed(self, number: int) -> int | None:
         return self._addresses.get(number)
 
-    def compare_point(self, row: Row, name: str, text: str, value: Any) -> None:
+    def compare_point(self, row: Row, name: str, recorded: Any, value: Any) -> None:
         if name == "slide":
-            self._findings.compare(row, name, int(text), value)
+            self._findings.compare(row, name, recorded, value)
         elif name == "list":
-            page, _, held = text.partition(":")
             place, model = value
-            self._learn(place, int(page, 16))
-            self._findings.compare(row, name, (int(page, 16), held), (self._address(place), model))
+            self._learn(place, recorded[0])
+            self._findings.compare(row, name, recorded, (self._address(place), model))
         else:
-            self._findings.compare(row, name, int(text, 16), self._address(value) or 0)
+            self._findings.compare(row, name, recorded, self._address(value) or 0)
 
     def compare_row(self, row: Row, cells: dict[str, Any]) -> None:
         """The cells of a compaction's or a release's row, the empty ones too."""
         for column, model in cells.items():
             recorded = row.cells.get(column)
             if column in ("handle", "hval", "object"):
-                recorded, model = recorded and int(recorded, 16), self._address(model)
+                model = self._address(model)
             if column in self._columns and recorded != model:
                 self._findings.disagree(row, column, recorded, model)
 
