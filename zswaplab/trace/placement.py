@@ -8,6 +8,7 @@ from ..model.machine import Machine
 from ..model.zpool import Handle
 from .findings import Findings
 from .read import Row
+from .thread import Thread
 
 
 class Placement:
@@ -25,8 +26,8 @@ class Placement:
     def freed(self, handle: Handle) -> None:
         """The backend is about to be given this handle back."""
 
-    def saw(self, event: str, subject: Any, value: Any) -> Any:
-        """An event inside the backend: what is to be compared once the recording comes to it."""
+    def saw(self, thread: Thread, event: str, subject: Any, value: Any) -> Any:
+        """An event inside the backend, of that thread: what is to be compared once the recording comes to it."""
 
     def stored(self, row: Row, handle: Handle) -> None:
         """A store has ended, and the backend gave it `handle`."""

@@ -10,6 +10,7 @@ from ..model.zpool.z3fold_page import Z3foldPage
 from .findings import Findings
 from .placement import Placement
 from .read import Row
+from .thread import Thread
 
 _NUMBERS = {"first": 1, "middle": 2, "last": 3}  # of a page's places, before they are renumbered
 _HEADLESS = 1  # low bits of a handle that is not a word's address but the page's
@@ -38,9 +39,9 @@ class Z3foldPlacement(Placement):
         self._slots: dict[int, _Slots] = {}  # number of a page -> its slots
         self._held: dict[Handle, tuple[_Place, _Place]] = {}  # handle -> its word's address, its word at first
         self._fresh: set[Handle] = set()  # whose store has not ended
-        self._claimed: dict[Handle, _Place] = {}  # the words that reclaim made for the page it empties
+        self._claimed: dict[Handle, _Place] = {}  # the words that reclaim made for the pages it empties
         self._reclaims: dict[int | None, int] = {}  # seq of a reclaim -> where it keeps those words
-        self._moved: Handle | None = None  # by the compaction under way
+        self._moved: dict[Thread, Handle] = {}  # by the compaction that the thread is in
 
     # -- what the model does, as it does it ------------------------------------------------------
 
@@ -57,43 +58,47 @@ class Z3foldPlacement(Placement):
 
     def freed(self, handle: Handle) -> None:
         """About to be freed: its word is cleared, but not while reclaim empties the page."""
+        self._claimed.pop(handle, None)
         (slots, offset), _ = self._held[handle] if handle in self._fresh else self._held.pop(handle)
         if isinstance(slots, _Slots):
             slots.words[offset // 8] = self._word(handle) if handle.page.claimed else None
             if not any(slots.words) and self._slots.get(handle.page.number) is slots:
                 del self._slots[handle.page.number]
 
-    def saw(self, event: str, subject: Any, value: Any) -> Any:
+    def saw(self, thread: Thread, event: str, subject: Any, value: Any) -> Any:
         """What is to be compared when the recording comes to this event: places are made addresses only then."""
         if event == "pick":
             return subject and (subject.number, 0)
         if event == "move":
-            self._moved = subject if value else None
+            if value:
+                self._moved[thread] = subject
             return value and (value.number, 0)
         if event == "list":
             return (subject.number, 0), _chunks(subject)
         if event == "page isolate":
-            self._claimed = {handle: self._word(handle) for handle, _, _ in subject.objects()}
+            self._claimed.update((handle, self._word(handle)) for handle, _, _ in subject.objects())
         if event == "begin":
+            self._moved.pop(thread, None)  # left there if a problem ended the last one
             return {**self._page_cells(value[0]), "true_before": self._pages}
         if event == "end":
-            cells = {**self._moved_cells(), "true_pages": self._pages, "ok": int(self._moved is not None)}
-            self._moved = None
+            cells = {**self._moved_cells(thread), "true_pages": self._pages, "ok": int(thread in self._moved)}
+            self._moved.pop(thread, None)
             return cells
         if event == "release":
             words = self._slots[subject.number].words if subject.number in self._slots else []
             left = [self._word(word) if isinstance(word, Handle) else word for word in words if word]
-            cells = {**self._page_cells(subject), **self._moved_cells(), "true_before": self._pages}
+            cells = {**self._page_cells(subject), **self._moved_cells(thread), "true_before": self._pages}
             return {**cells, "hval": left[0] if left else None}
         return value
 
     def _page_cells(self, page: Z3foldPage) -> dict[str, Any]:
         return {"handle": (page.number, 0), "chunks": _chunks(page)}
 
-    def _moved_cells(self) -> dict[str, Any]:
-        if self._moved is None:
+    def _moved_cells(self, thread: Thread) -> dict[str, Any]:
+        if thread not in self._moved:
             return {"object": None, "hval": None}
-        return {"object": self._held[self._moved][0], "hval": self._word(self._moved)}
+        handle = self._moved[thread]
+        return {"object": self._held[handle][0], "hval": self._word(handle)}
 
     def _word(self, handle: Handle) -> _Place:
         """What a handle's word says: the page, which place in it, and how long the last object is."""
