@@ -121,6 +121,7 @@ def add_explore(commands: Any) -> None:
     )
     search.add_argument("--every", action="store_true", help="go on after the first failure")
     search.add_argument("--max-states", type=int, metavar="N", help="stop there")
+    search.add_argument("--seconds", type=float, metavar="S", help="stop after so many seconds")
     search.set_defaults(run=explore)
 
 
@@ -161,12 +162,12 @@ def explore_one(options: argparse.Namespace) -> int:
         if options.cpu:
             raise BadInput("--cpu makes a case of its own: leave the name of a case out, or --cpu")
         case = case_named(options.case[0], table()).case
-        explored = Search(case, every=options.every, max_states=most).run()
+        explored = Search(case, every=options.every, max_states=most, seconds=options.seconds).run()
     else:
         explored = search(
-            cpus=options.cpu, before=options.before, every=options.every, max_states=most, stage=options.stage,
-            exclusive_loads=options.exclusive, load_end=options.load_end, device=options.device, zpool=options.zpool,
-            swap_pages=options.swap_pages, worker_failures=options.worker_failures,
+            cpus=options.cpu, before=options.before, every=options.every, max_states=most, seconds=options.seconds,
+            stage=options.stage, exclusive_loads=options.exclusive, load_end=options.load_end, device=options.device,
+            zpool=options.zpool, swap_pages=options.swap_pages, worker_failures=options.worker_failures,
         )  # fmt: skip
     print(explored)
     if explored.fails:

@@ -131,6 +131,29 @@ def test_a_search_that_stops_at_a_bound_never_says_that_no_schedule_fails() -> N
     assert "no schedule fails" not in repr(explored) and "not complete" in repr(explored)
 
 
+FOUR = Case(("read 3",) * 4, {"stage": "v6.5", **SYNCHRONOUS})
+
+
+def test_a_search_can_be_given_a_limit_of_time_and_says_so() -> None:
+    explored = explore(FOUR, seconds=0.05)
+    assert explored.bound and "stopped after 0.05 seconds" in explored.verdict
+    assert "not complete" in repr(explored) and explored.schedules is None
+
+
+def test_a_search_can_be_cancelled_and_says_so() -> None:
+    search = Search(FOUR, progress=lambda states: search.cancel() if states > 300 else None)
+    explored = search.run()
+    assert explored.bound and "cancelled after" in explored.verdict and 300 < explored.states < 5000
+    assert "no schedule fails" not in repr(explored)
+
+
+@pytest.mark.parametrize("wrong", [{"seconds": 0}, {"seconds": -1}, {"seconds": "3"}, {"seconds": True},
+                                   {"seconds": float("nan")}, {"max_states": 0}, {"max_states": "3"}])  # fmt: skip
+def test_a_limit_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(BadInput, match=next(iter(wrong))):
+        explore(FOUR, **wrong)
+
+
 def test_the_first_failure_is_the_shortest_of_all() -> None:
     first = explore(stage="base", exclusive_loads="v1", cpus=["read 3", "read 3"], device="synchronous")
     every = explore(stage="base", exclusive_loads="v1", cpus=["read 3", "read 3"], device="synchronous", every=True)

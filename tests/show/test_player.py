@@ -236,7 +236,7 @@ def test_a_picture_is_told_in_one_line_that_says_that_it_is_one(payload: dict[st
 
 
 def read_back(content: str) -> list[dict[str, Any]]:
-    found = re.findall(r'<script type="application/zswaplab">(.*?)</script>', content, re.DOTALL)
+    found = re.findall(r'<script type="application/zswaplab"[^>]*>(.*?)</script>', content, re.DOTALL)
     return [unpack(base64.b64decode(data)) for data in found]
 
 

@@ -445,8 +445,13 @@ def explore(
     once). `before` are operations that run first; by default each page used is written and paged out. With
     `functions={"load_end": mine}` a function of your own takes the place of the model's. The worker gives up
     after `worker_failures` failed tries. The search stops at the first length at which a schedule fails, or
-    with `every` goes on and finds each kind of failure; it never says "no schedule fails" if it stopped at
-    `max_states`. Raises BadInput.
+    with `every` goes on and finds each kind of failure. It never says "no schedule fails" if it stopped at
+    `max_states` or after `seconds`: then it says that it is not complete. Raises BadInput.
+
+    >>> explore(stage="v6.5", device="synchronous", cpus=["read 3", "free 3"]).verdict
+    'no schedule fails'
+    >>> explore(stage="4", device="synchronous", cpus=["read 3", "free 3"]).schedule
+    'a7b3a3'
     """
     if case is None:
         if cpus is None:

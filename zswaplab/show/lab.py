@@ -29,6 +29,11 @@ def lab(
 
     `workload` is a list of operations for `record`; `ram_pages` and `zpool` go to the Machine. Raises
     BadInput for a stage or switch that is not known, or cannot be turned at that stage.
+
+    >>> panel = lab(stage="1")
+    >>> panel.evictable.value = False
+    >>> panel.history.written_back()
+    [2, 3, 4, 5, 6]
     """
     choose("stage", stage, STAGES)
     shown = [show] if isinstance(show, str) else list(show)
