@@ -177,7 +177,7 @@ class Zswap(Shrinker):
 
     @kernel("zswap_frontswap_invalidate_area")
     def invalidate_area(self, type: int) -> Kernel:
-        """swapoff: free every entry of that swap type, whatever its refcount, and the tree."""
+        """The end of swapoff: free every entry of that swap type, whatever its refcount, and the tree."""
         tree = self.trees[type]
         yield tree.lock.acquire
         while tree.entries:
