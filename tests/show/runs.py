@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from random import Random
 
 from zswaplab.model.machine import Machine
 from zswaplab.run.cases import case_named, table
@@ -30,7 +31,7 @@ def together() -> History:
     """Two reads and a free of one page at once, as chance has it."""
     setup = Setup(
         stage="4", device="synchronous", workload=["write 3", "page_out 3", "write 5", "page_out 5"],
-        cpus=["read 3", "read 3", "free 3"], seed=11,
+        cpus=["read 3", "read 3", "free 3"], seed=16,
     )  # fmt: skip
     return record(setup, title="Two reads and a slot given up")
 
@@ -46,3 +47,28 @@ def two_pools() -> History:
 def failing(case: str) -> History:
     """The shortest failing schedule of a named case: "v6.5-on" (data lost), "D-hang-base" (deadlock) and others."""
     return case_named(case, table()).run(False).explored.history()
+
+
+@cache
+def sixteen() -> History:
+    """Sixteen entries in eight pages of the backend, none over the limit."""
+    lines = [f"{verb} {page}" for page in range(16) for verb in ("write", "page_out")]
+    return record(_packed_machine(), [*lines[1::2], "read 3", "page_out 3", "free 5"], "Sixteen entries")
+
+
+@cache
+def many() -> History:
+    """Some three hundred pages in the pool already, then twenty more, and reads."""
+    machine = Machine("2", ram_pages=4000, swap_pages=4096)
+    for page in range(520):
+        machine.write(page, Random(page).randbytes(2600) + bytes(1496))
+        machine.page_out(page)
+    lines = [f"{verb} {page}" for page in range(520, 540) for verb in ("write", "page_out")]
+    return record(machine, [*lines, *(f"read {page}" for page in range(0, 100, 7))], "Five hundred pages")
+
+
+def _packed_machine() -> Machine:
+    machine = Machine("2", ram_pages=60)
+    for page in range(16):
+        machine.write(page, Random(page).randbytes(1400) + bytes(2696))
+    return machine

@@ -75,9 +75,9 @@ def test_a_step_that_is_not_there_is_refused(payload: dict[str, Any], step: Any)
         play(payload, step)
 
 
-@pytest.mark.parametrize("height", [-5, 0, 479, 2001, 600.5, "tall", True])
+@pytest.mark.parametrize("height", [-5, 0, 559, 2001, 600.5, "tall", True])
 def test_a_height_that_cannot_be_is_refused(payload: dict[str, Any], height: Any) -> None:
-    with pytest.raises(BadInput, match=rf"height={height!r} cannot be: .* pixels from 480 to 2,000"):
+    with pytest.raises(BadInput, match=rf"height={height!r} cannot be: .* pixels from 560 to 2,000"):
         play(payload, height=height)
     assert play(payload, height=700).height == 700
 

@@ -97,7 +97,8 @@ def test_a_store_may_sleep_while_it_gets_its_entry(small: Raw, tmp_path: Path) -
 
 
 def row(line: int, **cells: Any) -> Row:
-    return Row(line, {"tid": 17, **cells}, cells.pop("inner", ""))
+    seq, parent, points = cells.pop("seq"), cells.pop("parent", None), cells.pop("points", ())
+    return Row(line, seq, cells.pop("seq_end", seq), 17, parent, cells.pop("op"), cells, points)
 
 
 def test_what_a_writeback_reclaims_is_a_thread_of_its_own() -> None:
@@ -106,7 +107,10 @@ def test_what_a_writeback_reclaims_is_a_thread_of_its_own() -> None:
         row(3, seq=2, seq_end=29, parent=1, op="shrink"),
         row(
             4, seq=3, seq_end=20, parent=2, op="writeback", offset=7,
-            inner="map+1 lookup+2 submit+5 submitted+9=0 looked+10=1 submit+12 submitted+13=1",
+            points=(
+                (1, "map", None), (2, "lookup", None), (5, "submit", None), (9, "submitted", 0), (10, "looked", 1),
+                (12, "submit", None), (13, "submitted", 1),
+            ),
         ),
         row(5, seq=6, parent=3, op="swapout", offset=9),
         row(6, seq=7, parent=3, op="store", offset=9, ret=-12, ok=0),
@@ -115,12 +119,13 @@ def test_what_a_writeback_reclaims_is_a_thread_of_its_own() -> None:
         row(9, seq=18, parent=3, op="free", offset=7),
         row(10, seq=31, op="w:end"),
     ]  # fmt: skip
-    before = [(one.tid, one.parent, one.inner) for one in rows]
+    before = [(one.tid, one.parent, one.points) for one in rows]
     found = apart(rows)
     assert [one.tid for one in found] == [17, 17, 17, -17, -17, -17, 17, 17, 17]
     assert [one.parent for one in found] == [None, 1, 2, None, None, None, 3, 3, None]
-    assert found[2].inner == "map+1 lookup+2 looked+10=1 submit+12 submitted+13=1"
-    assert [(one.tid, one.parent, one.inner) for one in rows] == before, "the recording itself stays"
+    assert [name for _, name, _ in found[2].points] == ["map", "lookup", "looked", "submit", "submitted"]
+    assert found[2].points[3] == (12, "submit", None), "its own"
+    assert [(one.tid, one.parent, one.points) for one in rows] == before, "the recording itself stays"
 
 
 def test_what_is_inside_a_reclaimed_pages_store_goes_with_it() -> None:

@@ -128,3 +128,21 @@ def test_two_compactions_that_change_places_are_caught(recording: Read, tmp_path
 @pytest.mark.parametrize(("run", "stage"), [("p3-z3fold-overflow", "base"), ("base-z3fold-overflow", "rfc2-3")])
 def test_another_stages_z3fold_disagrees(run: str, stage: str, recording: Read, tmp_path: Path) -> None:
     assert not conform(recording(run).write(tmp_path / "run"), stage).agrees
+
+
+def interrupted(lines: list[Line]) -> list[Line]:
+    """A kworker's compaction that moves an object is interrupted before it ends: by the next one, in another thread."""
+    for index, (one, release, other) in enumerate(zip(lines, lines[1:], lines[2:], strict=False)):
+        kinds = [line["op"] + line["ok"] for line in (one, release, other)]
+        if kinds == ["z3fold_compact1", "z3fold_release", "z3fold_compact0"] and not (one["parent"] or other["parent"]):
+            still = {"true_before": one["true_before"], "true_pages": one["true_before"], "tid": "9999"}
+            earlier = {name: str(int(other[name]) - 1) for name in ("seq", "seq_end")}
+            return [*lines[:index], one | {"seq_end": other["seq_end"]}, release, other | still | earlier]
+    raise AssertionError("none in these rows")
+
+
+@pytest.mark.slow
+def test_what_a_compaction_moved_is_its_own_threads(tmp_path: Path) -> None:
+    raw = load(shared("p3-z3fold-overflow"), 33_000)
+    verdict = conform(raw.with_lines(interrupted(raw.lines)).write(tmp_path / "run"))
+    assert verdict.counts["z3fold_compact"]["disagrees"] == 0, verdict.text()

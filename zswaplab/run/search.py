@@ -7,17 +7,19 @@ putting the machine back to how it was before the CPUs began, and taking the ste
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..model.compressors import Compressor
-from ..model.errors import BadInput, Fault
+from ..model.errors import BadInput, Fault, require
 from ..model.machine import Machine
 from .cpus import packed, tasks_of
 from .history import History
-from .lockdep import CircularLocking
+from .lockdep import CircularLocking, Lockdep
 from .rules import Function
 from .session import Session, aftermath
 from .setup import OF_MACHINE, SWAP_PAGES, Setup
@@ -25,6 +27,8 @@ from .state import Checkpoint, Namer
 
 MAX_STATES = 300_000
 MAX_STEPS = 1000
+IN_PASSING = 8  # steps
+PROGRESS = 256  # states
 Functions = Mapping[str, str | Function]
 
 
@@ -202,139 +206,216 @@ class Explored:
         return f"{self.verdict}\n{self.states:,} states{covered}, {self.seconds:.2f} s{replay}"
 
 
+class State:
+    """A state that the search has met: which CPUs can go on, and where the step of each leads.
+
+    `problem` is what is wrong where none can. `schedule` is the shortest that leads here, None until its turn has
+    come. `ends` counts the schedules that end here, or with a step from here that fails.
+    """
+
+    __slots__ = ("ready", "untried", "after", "problem", "schedule", "ends")
+
+    def __init__(self, ready: list[int], problem: Fault | None) -> None:
+        self.ready = ready
+        self.untried = ready.copy()  # those whose step nobody has taken in passing
+        self.after: dict[int, State] = {}
+        self.problem = problem
+        self.schedule: bytes | None = None
+        self.ends = 0 if ready else 1
+
+
+class Unlearned(Exception):
+    """A step in passing takes locks in an order that lockdep does not know yet."""
+
+
+class KnownOrders(Lockdep):
+    """For steps in passing, which teach lockdep nothing: it learns in the order of the search."""
+
+    def __init__(self, lockdep: Lockdep) -> None:
+        self.orders = lockdep.orders
+
+    def acquire(self, held: list[str], lock: str, task: str, stack: list[str]) -> CircularLocking | None:
+        raise Unlearned(lock)
+
+
 class Search:
     """One search, breadth first by number of steps; `merge=False` is brute force: no two states are ever equal."""
 
-    def __init__(self, case: Case, *, merge: bool = True, every: bool = False, max_states: int = MAX_STATES) -> None:
+    def __init__(
+        self,
+        case: Case,
+        *,
+        merge: bool = True,
+        every: bool = False,
+        max_states: int = MAX_STATES,
+        seconds: float | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        require("max_states", max_states, 1, 2**40, "states")
+        require_seconds(seconds)
         self.case = case
-        self.merge, self.every, self.max_states = merge, every, max_states
+        self.merge, self.every, self.max_states, self.progress = merge, every, max_states, progress
+        self.limit = math.inf if seconds is None else seconds
         self.session = case.session()
-        self.machine, self.cpus = self.session.machine, self.session.cpus
+        self.machine, self.cpus, self.lockdep = self.session.machine, self.session.cpus, self.session.lockdep
+        self.known_orders = KnownOrders(self.lockdep)
         self.checkpoint = Checkpoint(self.machine)
-        self.namer = Namer()
-        self.known: dict[bytes, int] = {}
-        self.edges: list[list[int]] = []  # state -> the states that follow
-        self.final: list[int] = []  # 1 where a schedule ends
-        self.paths: list[bytes] = []  # the shortest schedule that leads there
-        self.round: list[int] = []
-        self.queue: dict[int, list[tuple[int, bytes, bytes]]] = {}  # steps -> (state, schedule, CPUs that can go on)
+        self.namer = Namer(self.checkpoint)
+        self.known: dict[bytes, State] = {}
+        self.queue: list[State] = []  # in the order of their turns
+        self.states = 0
         self.found: dict[str, Found] = {}
         self.outcomes: set[bytes] = set()
         self.steps = 0
         self.bound: str | None = None
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        """Let `run` end soon, with what it has found so far; from another thread, or from `progress`."""
+        self.cancelled = True
 
     def run(self) -> Explored:
         started = time.perf_counter()
-        self.reach(None, b"")
-        length = 0
-        while self.queue and not self.bound and not (self.found and not self.every and length >= self.shortest()):
-            for state, schedule, ready in self.queue.pop(length, ()):
-                for cpu in ready:
-                    self.follow(state, schedule, cpu)
-                if len(self.edges) > self.max_states:
-                    self.bound = f"stopped at {len(self.edges):,} states"
-                    break
-            length += 1
+        first = self.meet()
+        self.reach(first, b"")
+        for number, state in enumerate(self.queue):  # which grows
+            schedule = state.schedule or b""
+            if self.found and not self.every and len(schedule) >= self.shortest():
+                break
+            if self.progress and number % PROGRESS == 0:
+                self.progress(self.states)
+            self.bound = self.bound_reached(len(schedule), time.perf_counter() - started)
+            if self.bound:
+                break
+            for cpu in state.ready:
+                self.follow(state, schedule, cpu)
         complete = not self.bound and (self.every or not self.found)
-        schedules = self.count() if complete else None
-        if complete and schedules is None:
-            problem = Livelock("livelock: from here the CPUs can go round for ever")
-            self.found["livelock"] = Found(problem, self.round, "")
+        schedules = self.count(first) if complete else None
         failures = sorted(self.found.values(), key=lambda found: len(found.schedule))
         seconds = time.perf_counter() - started
-        return Explored(self.case, failures, len(self.edges), self.steps, schedules, seconds, self.bound)
+        return Explored(self.case, failures, self.states, self.steps, schedules, seconds, self.bound)
 
     def shortest(self) -> int:
         return min(len(found.schedule) for found in self.found.values())
 
-    def follow(self, state: int, schedule: bytes, cpu: int) -> None:
-        """The step of `cpu` after a schedule, and what it leads to."""
-        cpus, step = self.cpus, self.cpus.step
-        self.checkpoint.restore()
-        cpus.begin()
-        for past in schedule:
-            step(past)
-        self.steps += len(schedule) + 1
-        try:
-            step(cpu)
-        except CircularLocking as fault:  # known from now on: the step can be taken, and what follows is searched too
-            self.fail(fault, None)
-            self.follow(state, schedule, cpu)
-            return
-        except Fault as fault:
-            self.fail(fault, state)
-            return
-        self.reach(state, bytes(cpus.taken))
+    def bound_reached(self, steps: int, seconds: float) -> str | None:
+        if self.cancelled:
+            return f"cancelled after {self.states:,} states"
+        if self.states > self.max_states:
+            return f"stopped at {self.states:,} states"
+        if seconds > self.limit:
+            return f"stopped after {self.limit:g} seconds, at {self.states:,} states"
+        return f"stopped at schedules of {MAX_STEPS} steps" if steps >= MAX_STEPS else None
 
-    def reach(self, before: int | None, schedule: bytes) -> None:
-        """The CPUs are in some state: a new one is queued, or the end is looked at."""
+    def follow(self, state: State, schedule: bytes, cpu: int) -> None:
+        """The step of `cpu` after the schedule that leads to a state, and where it leads."""
+        longer = schedule + bytes([cpu])
+        if cpu not in state.after:
+            try:
+                state.after[cpu] = self.go(longer)
+            except CircularLocking as fault:  # known from now on: the step can be taken, what follows is searched too
+                self.fail(fault, longer)
+                self.follow(state, schedule, cpu)
+                return
+            except Fault as fault:
+                self.fail(fault, longer)
+                state.ends += 1
+                self.states += 1
+                return
+        self.reach(state.after[cpu], longer)
+
+    def go(self, schedule: bytes) -> State:
+        """Take a schedule's steps, and then, in passing, steps that nobody has taken: they are not taken again."""
+        self.namer.forget()
+        self.cpus.begin()
+        self.checkpoint.restore()
+        for cpu in schedule:
+            self.cpus.step(cpu)
+        self.steps += len(schedule)
+        state = self.meet()
+        self.cpus.lockdep = self.known_orders
+        with suppress(Exception):  # what fails in passing waits for its turn
+            self.go_on(state)
+        self.cpus.lockdep = self.lockdep
+        return state
+
+    def go_on(self, state: State) -> None:
+        for _ in range(IN_PASSING):
+            if not state.untried:
+                break
+            cpu = state.untried.pop()
+            self.cpus.step(cpu)
+            self.steps += 1
+            after = state.after[cpu] = self.meet()
+            state = after
+
+    def meet(self) -> State:
+        """The state in which the CPUs are. Where nobody can go on the end is looked at, the first time."""
         cpus = self.cpus
-        name = self.namer.name(cpus) if self.merge else bytes(schedule)
+        name = self.namer.name(cpus) if self.merge else bytes(cpus.taken)
         state = self.known.get(name)
-        if state is not None:
-            if before is not None:
-                self.edges[before].append(state)
-            return
-        state = self.known[name] = len(self.edges)
-        self.edges.append([])
-        self.final.append(0)
-        self.paths.append(schedule)
-        if before is not None:
-            self.edges[before].append(state)
-        ready = cpus.ready()
-        if ready:
-            if len(schedule) >= MAX_STEPS:
-                self.bound = f"stopped at schedules of {MAX_STEPS} steps"
-            self.queue.setdefault(len(schedule), []).append((state, schedule, bytes(ready)))
-        else:
-            self.final[state] = 1
-            if not self.merge:
-                self.outcomes.add(self.namer.name(cpus))
-            else:
-                self.outcomes.add(name)
-            if problem := cpus.deadlock() or self.aftermath():
-                self.final[state] = 0
-                self.fail(problem, state)
+        if state is None:
+            ready, problem = cpus.ready(), None
+            if not ready:
+                self.outcomes.add(name if self.merge else self.namer.name(cpus))
+                problem = cpus.deadlock() or self.aftermath()
+            state = self.known[name] = State(ready, problem)
+        return state
+
+    def reach(self, state: State, schedule: bytes) -> None:
+        """A schedule leads to a state: the first one is the shortest."""
+        if state.schedule is None:
+            state.schedule = schedule
+            self.states += 1
+            if state.ready:
+                self.queue.append(state)
+            elif state.problem:
+                self.fail(state.problem, schedule)
+                self.states += 1
 
     def aftermath(self) -> Fault | None:
         """Everybody has finished: what is lost, or held for ever."""
         own = self.case.check(self.machine) if self.case.check else None
         return own or aftermath(self.machine)
 
-    def fail(self, fault: Fault, state: int | None) -> None:
-        """Keep a failure, the shortest of its kind; from `state` it ends a schedule."""
-        if state is not None:
-            self.final.append(1)
-            self.edges.append([])
-            self.paths.append(b"")
-            self.edges[state].append(len(self.edges) - 1)
+    def fail(self, fault: Fault, schedule: bytes) -> None:
+        """Keep a failure, the shortest of its kind."""
         where = place_of(fault)
         key = f"{type(fault).__name__} {fault} {where}"
         if key not in self.found:
-            self.found[key] = Found(fault, list(self.cpus.taken), where)
+            self.found[key] = Found(fault, list(schedule), where)
 
-    def count(self) -> int | None:
-        """How many schedules the states stand for: the ways from the first to an end. None if one can go round."""
-        ways: dict[int, int] = {}
-        open_: set[int] = set()
-        stack = [0]
+    def count(self, first: State) -> int | None:
+        """How many schedules the states stand for: the ways to an end. None, and a failure, if one can go round."""
+        ways: dict[State, int] = {}
+        open_: set[State] = set()
+        stack = [first]
         while stack:
             state = stack[-1]
+            after = [state.after[cpu] for cpu in state.ready if cpu in state.after]
             if state in ways:
                 stack.pop()
             elif state in open_:
                 open_.discard(state)
-                ways[state] = self.final[state] + sum(ways[after] for after in self.edges[state])
+                ways[state] = state.ends + sum(ways[next_] for next_ in after)
                 stack.pop()
             else:
                 open_.add(state)
-                for after in self.edges[state]:
-                    if after in open_:
-                        self.round = list(self.paths[after])
+                for next_ in after:
+                    if next_ in open_:
+                        problem = Livelock("livelock: from here the CPUs can go round for ever")
+                        self.fail(problem, next_.schedule or b"")
                         return None
-                    if after not in ways:
-                        stack.append(after)
-        return ways[0]
+                    if next_ not in ways:
+                        stack.append(next_)
+        return ways[first]
+
+
+def require_seconds(seconds: object) -> None:
+    """Raise BadInput unless it is a time, or None."""
+    if seconds is None or (isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and seconds > 0):
+        return
+    raise BadInput(f"seconds={seconds!r} cannot be: give a number above 0, or None for a search without a limit")
 
 
 def place_of(fault: Fault) -> str:
@@ -355,6 +436,7 @@ def explore(
     worker_failures: int = 2,
     every: bool = False,
     max_states: int = MAX_STATES,
+    seconds: float | None = None,
     **machine: Any,
 ) -> Explored:
     """Search every interleaving of what `cpus` do, like ["read 3", "free 3; page_out 4", "worker"].
@@ -373,6 +455,6 @@ def explore(
         if isinstance(cpus, str):
             raise BadInput(f"cpus={cpus!r} cannot be: give a list of what each CPU does, like ['read 3', 'free 3']")
         case = Case(tuple(cpus), machine, own, None, functions or {}, worker_failures)
-    return Search(case, every=every, max_states=max_states).run()
+    return Search(case, every=every, max_states=max_states, seconds=seconds).run()
 
 

@@ -126,7 +126,7 @@ class Comparison:
         compare(row, "length", row.cells.get("length"), length)
         compare(row, "true_before", row.cells.get("true_before"), pages)
         if length and "handle" in row.cells:
-            compare(row, "handle", int(row.cells["handle"], 16), handle)
+            compare(row, "handle", row.cells["handle"], handle)
 
     # -- whose page it is ----------------------------------------------------------------------
 

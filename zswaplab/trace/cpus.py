@@ -69,7 +69,7 @@ class SeveralCpus(OneCpu):
         """The address of a new page is learned before its store has ended: others may be put there meanwhile."""
         placement = self._comparison.placement
         if isinstance(thread.handle, Handle) and isinstance(placement, ZbudPlacement):
-            recorded, number = int(thread.rows[-1].cells.get("handle", "0"), 16), thread.handle.page.number
+            recorded, number = thread.rows[-1].cells.get("handle", 0), thread.handle.page.number
             known = number in placement.addresses or recorded & ~4095 in placement.addresses.values()
             if recorded & 4095 == 64 and not known:
                 placement.addresses[number] = recorded & ~4095
@@ -108,13 +108,12 @@ class SeveralCpus(OneCpu):
         if not (isinstance(placement, ZbudPlacement) and isinstance(zpool, Zbud)):
             return True
         row = thread.rows[-1]
-        recorded = row.cells.get("handle")
-        if row.op != "store" or recorded is None:
+        address = row.cells.get("handle")
+        if row.op != "store" or address is None:
             return True
-        address = int(recorded, 16)
-        chunks = (int(row.cells["alloc_size"]) + 63) // 64
+        chunks = (row.cells["alloc_size"] + 63) // 64
         page = next((next(reversed(pages)) for pages in zpool.unbuddied[chunks:] if pages), None)
-        first = address & 4095 == 64
+        first = bool(address & 4095 == 64)
         if page is None:
             return first and address & ~4095 not in placement.addresses.values()
         return placement.addresses.get(page.number) == address & ~4095 and first == (page.first is None)

@@ -95,13 +95,13 @@ class Drive:
 
     def _begin(self, thread: Thread, event: str, function: str, arguments: Any) -> None:
         if function == "compact_page":
-            arguments = self._placement.saw(event, function, arguments)
+            arguments = self._placement.saw(thread, event, function, arguments)
         if function in _BEGINS:
             thread.done.append((_BEGINS[function], arguments))
 
     def _end(self, thread: Thread, event: str, function: str, result: Any) -> None:
         if function == "compact_page":
-            result = self._placement.saw(event, function, result)
+            result = self._placement.saw(thread, event, function, result)
         if function in _ENDS:
             thread.done.append((_ENDS[function], result))
 
@@ -122,10 +122,10 @@ class Drive:
         self._note(thread, event, zspage)
 
     def _release(self, thread: Thread, event: str, page: Any, value: None) -> None:
-        thread.done.append((event, self._placement.saw(event, page, value)))
+        thread.done.append((event, self._placement.saw(thread, event, page, value)))
 
     def _placed(self, thread: Thread, event: str, subject: Any, value: Any) -> None:
-        self._note(thread, event, self._placement.saw(event, subject, value))
+        self._note(thread, event, self._placement.saw(thread, event, subject, value))
 
     def _page_freed(self, thread: Thread, event: str, page: Any, number: int) -> None:
         self._note(thread, event, self._placement.page_freed(number))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from heapq import heappop, heappush
+from typing import Any
 
 from .read import Recording, Row
 
@@ -23,18 +24,27 @@ POINTS = {
 _PROBES = {"rsca": "lookup", "malloc_out": "malloced"}  # where a probe is not called like its point
 
 
-def events(recording: Recording) -> Iterator[tuple[int, Row, str, str]]:
+def events(recording: Recording) -> Iterator[tuple[int, Row, str, Any]]:
     """Every begin, point and end of the recording as (position, row, name, value), in their order."""
-    coming: list[tuple[int, int, int, Row, str, str]] = []  # a heap: what lies ahead of the rows that have begun
-    for index, row in enumerate(recording.rows):
-        while coming and coming[0][0] <= row.seq:
+    coming: list[tuple[int, int, int, Row, str, Any]] = []  # a heap: what lies ahead of the rows that have begun
+    rows = recording.rows
+    for index, row in enumerate(rows):
+        seq, seq_end = row.seq, row.seq_end
+        while coming and coming[0][0] <= seq:
             position, *_, earlier, name, value = heappop(coming)
             yield position, earlier, name, value
-        yield row.seq, row, "begin", ""
+        yield seq, row, "begin", None
+        following = rows[index + 1].seq if index + 1 < len(rows) else seq_end + 1
+        if following > seq_end and not (coming and coming[0][0] <= seq_end):  # nothing else happens meanwhile
+            for position, name, value in row.points:
+                yield seq + position, row, name, value
+            if seq_end > seq:
+                yield seq_end, row, "end", None
+            continue
         for number, (position, name, value) in enumerate(row.points):
-            heappush(coming, (position, index, number, row, name, value))
-        if row.seq_end > row.seq:
-            heappush(coming, (row.seq_end, index, len(coming), row, "end", ""))
+            heappush(coming, (seq + position, index, number, row, name, value))
+        if seq_end > seq:
+            heappush(coming, (seq_end, index, len(coming), row, "end", None))
     while coming:
         position, *_, earlier, name, value = heappop(coming)
         yield position, earlier, name, value

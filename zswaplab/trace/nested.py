@@ -40,10 +40,10 @@ def without(row: Row, written: set[int]) -> Row:
     """A writeback without the points at which other pages were submitted to the device."""
     row = copy(row)
     kept, others = [], False
-    for word, (position, name, _) in zip(row.inner.split(), row.points, strict=True):
-        if name == "submit":
-            others = position in written
-        if not (others and name in ("submit", "submitted")):
-            kept.append(word)
-    row.inner = " ".join(kept)
+    for point in row.points:
+        if point[1] == "submit":
+            others = row.seq + point[0] in written
+        if not (others and point[1] in ("submit", "submitted")):
+            kept.append(point)
+    row.points = tuple(kept)
     return row

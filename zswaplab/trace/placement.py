@@ -8,6 +8,7 @@ from ..model.machine import Machine
 from ..model.zpool import Handle
 from .findings import Findings
 from .read import Row
+from .thread import Thread
 
 
 class Placement:
@@ -25,8 +26,8 @@ class Placement:
     def freed(self, handle: Handle) -> None:
         """The backend is about to be given this handle back."""
 
-    def saw(self, event: str, subject: Any, value: Any) -> Any:
-        """An event inside the backend: what is to be compared once the recording comes to it."""
+    def saw(self, thread: Thread, event: str, subject: Any, value: Any) -> Any:
+        """An event inside the backend, of that thread: what is to be compared once the recording comes to it."""
 
     def stored(self, row: Row, handle: Handle) -> None:
         """A store has ended, and the backend gave it `handle`."""
@@ -43,8 +44,8 @@ class Placement:
     def page_freed(self, number: int) -> int | None:
         """The backend gives a page back: what its `pagefree` point must say; None if that is not known."""
 
-    def compare_point(self, row: Row, name: str, text: str, value: Any) -> None:
-        """The recording comes to a point inside the backend, which says `text`."""
+    def compare_point(self, row: Row, name: str, recorded: Any, value: Any) -> None:
+        """The recording comes to a point inside the backend."""
 
     def compare_row(self, row: Row, cells: dict[str, Any]) -> None:
         """The recording comes to an operation inside the backend."""
@@ -58,17 +59,17 @@ class ZbudPlacement(Placement):
         self.addresses: dict[int, int] = {}  # number of a page -> its address in the recording
 
     def stored(self, row: Row, handle: Handle) -> None:
-        recorded = int(row.cells["handle"], 16)
+        recorded = row.cells["handle"]
         page, number = recorded & ~4095, handle.page.number
         if number not in self.addresses and page not in self.addresses.values():
             self.addresses[number] = page
         self._findings.compare(row, "handle", recorded, self.where(handle))
 
     def written_back(self, row: Row, handle: Handle) -> None:
-        self._findings.compare(row, "handle", int(row.cells["handle"], 16), self.where(handle))
+        self._findings.compare(row, "handle", row.cells["handle"], self.where(handle))
         if handle.header and "hval" in row.cells:
             type, offset = handle.header
-            self._findings.compare(row, "hval", int(row.cells["hval"], 16), type << 58 | offset)
+            self._findings.compare(row, "hval", row.cells["hval"], type << 58 | offset)
 
     def where(self, handle: Handle) -> int | None:
         return self.addresses.get(handle.page.number, 0) + self._zpool.address(handle)

@@ -3,45 +3,37 @@
 from __future__ import annotations
 
 import csv
+import gc
 import gzip
+import io
 import json
 import os
+import sys
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..model.errors import BadInput
+from .columns import LATER, POINTS, TABLE, wrong_columns
 from .shipped import path_of
 
 REQUIRED = (
     "seq", "seq_end", "tid", "parent", "op", "type", "offset", "length", "ret", "ok",
     "pool_pages", "stored_pages", "same_filled", "reached_full",
 )  # fmt: skip
-NUMBERS = (
-    "seq", "seq_end", "tid", "parent", "type", "offset", "mm", "page", "version", "length", "alloc_size", "ret", "ok",
-    "full_before", "pool_pages_before", "pool_pages", "stored_pages", "same_filled", "reached_full", "limit_hit",
-    "written_back", "reject_reclaim_fail", "reject_compress_fail", "reject_compress_poor", "reject_alloc_fail",
-    "reject_kmemcache_fail", "duplicate_entry", "true_before", "true_pages",
-)  # fmt: skip
-KINDS = {
-    "swapout", "store", "load", "invalidate", "invalidate_area", "slot_free", "free", "writeback", "shrink", "worker",
-    "diskwrite", "swapin", "slot_give", "swapcache_add", "swapcache_del", "lru_shrink", "swapoff",
-    "z3fold_release", "z3fold_compact", "shrink_lru", "lru_entry", "shrinker_scan",
-}  # fmt: skip
-NEEDED = {  # what a row of that kind cannot be without
-    **dict.fromkeys(("swapout", "swapin", "diskwrite", "invalidate", "slot_give", "slot_free", "free"), ("offset",)),
-    **dict.fromkeys(("swapcache_add", "swapcache_del"), ("offset",)),
-    **dict.fromkeys(("store", "load"), ("offset", "ret", "ok")),
-    "invalidate_area": ("type",),
-}  # fmt: skip
-HEXADECIMAL = ("handle", "hval")
 ADDRESSES = {"pagefree", "object", "pick", "move"}  # points whose value is an address
-SETTINGS = ("zswap.max_pool_percent", "zswap.accept_threshold_percent", "totalram_pages")
+_HEXADECIMAL = ("handle", "hval", "object")
+_BITS = ("ok", "full_before", "reached_full", "referenced")
+_TEXTS = ("task", "chunks", "cpu")
+_SIGNED = ("ret", "ts_us", "ts_end_us", "mm", "stored_pages", "same_filled")
+_TIMES = ("ts_us", "ts_end_us", "task")  # kept only if asked for
+_SETTINGS = ("zswap.max_pool_percent", "zswap.accept_threshold_percent", "totalram_pages")
 
 
-OWN = ("seq", "seq_end", "tid", "parent", "op")  # columns that are a Row's own attributes
+_OWN = ("seq", "seq_end", "tid", "parent", "op")  # columns that are a Row's own attributes
 
 
 class Cells(Mapping[str, Any]):
@@ -70,34 +62,31 @@ class Cells(Mapping[str, Any]):
         return len(self.filled)
 
 
+Point = tuple[int, str, Any]  # (events after the row's first, name, value)
+
+
 class Row:
     """One row of trace.csv.gz: an operation of the kernel.
 
-    `cells` holds the other filled columns: whole numbers, text for handle, hval and task. `inner` has the points
-    inside it as they are written, `points` taken apart; `line` is its line in the file.
+    `cells` holds the other filled columns: whole numbers (of handle, hval and object too), text for chunks, task and
+    cpu. `points` has the points inside it: "full+1=0 malloc+2" is (1, "full", 0), (2, "malloc", None), with a place
+    that counts from `seq`. `line` is its line in the file.
     """
 
-    __slots__ = ("line", "seq", "seq_end", "tid", "parent", "op", "cells", "inner")
+    __slots__ = ("line", "seq", "seq_end", "tid", "parent", "op", "cells", "points")
 
-    def __init__(self, line: int, cells: dict[str, Any], inner: str) -> None:
+    def __init__(
+        self, line: int, seq: int, seq_end: int, tid: int, parent: int | None, op: str,
+        cells: Mapping[str, Any], points: tuple[Point, ...] = (),
+    ) -> None:  # fmt: skip
         self.line = line
-        self.seq: int = cells["seq"]
-        self.seq_end: int = cells.get("seq_end", self.seq)
-        self.tid: int = cells["tid"]
-        self.parent: int | None = cells.get("parent")
-        self.op: str = cells["op"]
-        self.cells: Mapping[str, Any] = cells
-        self.inner = inner
-
-    @property
-    def points(self) -> list[tuple[int, str, str]]:
-        """The points inside it, as (position, name, value): "full+1=0 malloc+2" is (seq + 1, "full", "0"), ..."""
-        found = []
-        for word in self.inner.split():
-            name, _, rest = word.partition("+")
-            position, _, value = rest.partition("=")
-            found.append((self.seq + int(position), name, value))
-        return found
+        self.seq = seq
+        self.seq_end = seq_end
+        self.tid = tid
+        self.parent = parent
+        self.op = op
+        self.cells = cells
+        self.points = points
 
     def __repr__(self) -> str:
         shown = {name: value for name, value in self.cells.items() if name in ("offset", "length", "ret", "ok")}
@@ -128,13 +117,28 @@ class Recording:
         return int(self.settings["counters_start"]["meminfo.SwapTotal"].split()[0]) // 4 + 1
 
     @property
+    def variant(self) -> Any:
+        """What the settings call the recorded kernel: see `variants`."""
+        config = self.settings.get("config")
+        return self.settings.get("variant") or (config.get("kernel") if isinstance(config, dict) else None)
+
+    @property
+    def format(self) -> str:
+        """One of `columns.FORMATS`; empty for a kernel that is not known."""
+        if not isinstance(self.variant, str):
+            return ""
+        if not self.variant[0].isdecimal():
+            return "series"
+        return "recorder" if "guest_refused" in self.settings.get("checks", {}) else "stock"
+
+    @property
     def device(self) -> str:
         """The recorded machine's swap device, like "/dev/vda"; empty where that was not kept."""
         return str(self.parameters.get("swap", "")).partition(" ")[0]
 
 
 def read(folder: str | Path, columns: tuple[str, ...] | None = None) -> Recording:
-    """Read a run folder. `columns` keeps only those cells, to save memory; default: all.
+    """Read a run folder. `columns` keeps only those cells, to save memory; default: all but times and the task's name.
 
     Raises BadInput that names file and line for a missing or truncated file, an absent column, or an
     operation that cannot be.
@@ -143,23 +147,32 @@ def read(folder: str | Path, columns: tuple[str, ...] | None = None) -> Recordin
     path = recording.folder / "trace.csv.gz"
     if not path.is_file():
         raise BadInput(f"{path}: no such file; a run's folder has its rows there")
-    header: list[str] = []
-    nesting = Nesting()
-    line = 0
+    collects = gc.isenabled()
+    gc.disable()  # so many rows are made, and none let go, that looking for what can go takes a third of the time
     try:
-        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-            reader = csv.reader(file)
-            header = next(reader, [])
-            check_header(path, header)
-            keep = Keeper(columns)
-            for line, values in enumerate(reader, start=2):
-                recording.rows.append(keep.small(make_row(path, line, header, values, nesting)))
-    except (EOFError, zlib.error, OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"{path}: broken off or damaged after line {max(line, 1)} ({error}); fetch it again") from None
+        _read_rows(recording, path, columns)
+    finally:
+        if collects:
+            gc.enable()
     if not recording.rows:
         raise BadInput(f"{path}: has no rows; fetch it again")
-    recording.columns = tuple(header)
     return recording
+
+
+def _read_rows(recording: Recording, path: Path, columns: tuple[str, ...] | None) -> None:
+    line = 0
+    try:
+        with gzip.open(path, "rb") as packed:
+            file = io.TextIOWrapper(io.BufferedReader(packed, 1 << 18), "utf-8", newline="")
+            reader = csv.reader(file)
+            header = next(reader, [])
+            _check_header(path, header)
+            recording.columns = tuple(header)
+            rows = _Rows(path, header, recording.format, columns)
+            for line, values in enumerate(reader, start=2):
+                recording.rows.append(rows.row(line, values))
+    except (EOFError, zlib.error, OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(f"{path}: broken off or damaged after line {max(line, 1)} ({error}); fetch it again") from None
 
 
 def read_head(folder: str | Path) -> Recording:
@@ -167,15 +180,15 @@ def read_head(folder: str | Path) -> Recording:
     folder = path_of("folder", folder, "a recording's folder")
     if not os.path.isdir(folder):
         raise BadInput(f"{folder}: no such folder; give a run's folder, with counters.json and trace.csv.gz in it")
-    return Recording(folder, read_settings(folder / "counters.json"), (), [])
+    return Recording(folder, _read_settings(folder / "counters.json"), (), [])
 
 
-def read_settings(path: Path) -> dict[str, Any]:
+def _read_settings(path: Path) -> dict[str, Any]:
     try:
         settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         parameters, started = settings["params"], settings["counters_start"]
         int(started["meminfo.SwapTotal"].split()[0]), str(parameters["zswap.zpool"])
-        wrong = [name for name in SETTINGS if not isinstance(parameters[name], int)]
+        wrong = [name for name in _SETTINGS if not isinstance(parameters[name], int)]
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file; a run's folder has the kernel's settings there") from None
     except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
@@ -187,122 +200,232 @@ def read_settings(path: Path) -> dict[str, Any]:
     return settings
 
 
-def check_header(path: Path, header: list[str]) -> None:
+def _check_header(path: Path, header: list[str]) -> None:
     missing = [name for name in REQUIRED if name not in header]
     if missing:
         raise BadInput(f"{path}: line 1: no column {', '.join(missing)}; a recording needs {', '.join(REQUIRED)}")
 
 
-class Nesting:
+class _Nesting:
     """Keeps which operations each thread is in, to see that rows come in order and name their parent."""
 
     def __init__(self) -> None:
-        self.last = -1
-        self.open: dict[int, list[Row]] = {}
+        self._last = -1
+        self._open: dict[int, list[Row]] = {}
 
     def wrong(self, row: Row) -> str:
         """What is wrong with the next row's place among the others, or nothing."""
-        rows = self.open.setdefault(row.tid, [])
-        while rows and rows[-1].seq_end < row.seq:
+        seq, seq_end = row.seq, row.seq_end
+        rows = self._open.get(row.tid)
+        if rows is None:
+            rows = self._open[row.tid] = []
+        while rows and rows[-1].seq_end < seq:
             rows.pop()
         inside = rows[-1].seq if rows else None
-        if row.seq <= self.last:
-            return f"seq={row.seq} does not come after the row before, which has {self.last}"
+        if seq <= self._last:
+            return f"seq={seq} does not come after the row before, which has {self._last}"
+        if seq_end < seq:
+            return f"seq_end={seq_end} lies before seq={seq}"
         if row.parent != inside:
             return f"parent={row.parent}, but thread {row.tid} is in operation {inside} then"
-        if rows and row.seq_end > rows[-1].seq_end:
-            return f"seq_end={row.seq_end} lies after the end of the operation it is in, {rows[-1].seq_end}"
-        name, _, rest = row.inner[row.inner.rfind(" ") + 1 :].partition("+")  # the last point
-        if row.op != "free" and row.inner and row.seq + int(rest.partition("=")[0]) >= row.seq_end:
-            return f"inner point {name!r} lies after the end of the operation, {row.seq_end}"
-        self.last = row.seq
-        if row.seq_end > row.seq:
+        if rows and seq_end > rows[-1].seq_end:
+            return f"seq_end={seq_end} lies after the end of the operation it is in, {rows[-1].seq_end}"
+        if row.points and seq + row.points[-1][0] >= seq_end:
+            return f"inner point {row.points[-1][1]!r} lies after the end of the operation, {seq_end}"
+        self._last = seq
+        if seq_end > seq:
             rows.append(row)
         return ""
 
 
-class Keeper:
-    """Makes rows small: equal values and equal sets of columns are kept once, columns not asked for not at all."""
+class _Values(dict[str, Any]):
+    """Text of a cell -> its value, each made, checked and kept once. ValueError says the rule that a text breaks."""
 
-    def __init__(self, columns: tuple[str, ...] | None) -> None:
-        self.columns = columns
-        self.values: dict[Any, Any] = {}
-        self.places: dict[tuple[str, ...], dict[str, int]] = {}
+    def __init__(self, make: Callable[[str], Any]) -> None:
+        super().__init__()
+        self._make = make
 
-    def small(self, row: Row) -> Row:
-        known = self.values
-        cells = row.cells if self.columns is None else {n: c for n, c in row.cells.items() if n in self.columns}
-        names = tuple(name for name in cells if name not in OWN)
-        places = self.places.get(names) or self.places.setdefault(names, {n: i for i, n in enumerate(names)})
-        row.cells = Cells(places, tuple([known.setdefault(cells[name], cells[name]) for name in names]))
-        row.op = known.setdefault(row.op, row.op)
-        row.tid = known.setdefault(row.tid, row.tid)
+    def __missing__(self, text: str) -> Any:
+        value = self[text] = self._make(text)
+        return value
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"={text!r} is not a whole number") from None
+
+
+def _natural(text: str) -> int:
+    if (number := _whole(text)) < 0:
+        raise ValueError(f"={number} is negative")
+    return number
+
+
+def _hexadecimal(text: str) -> int:
+    try:
+        return int(text, 16)
+    except ValueError:
+        raise ValueError(f"={text!r} is not a hexadecimal number") from None
+
+
+def _bit(text: str) -> int:
+    if text not in ("0", "1"):
+        raise ValueError(f"={text!r} is neither 0 nor 1")
+    return int(text)
+
+
+def _device(text: str) -> int:
+    if (number := _whole(text)) != 0:
+        raise ValueError(f"={number} is a swap device that the recorded machine did not have (it has type 0)")
+    return number
+
+
+def _point(word: str) -> Point:
+    """One point as it is written; ValueError if it cannot be."""
+    name, plus, rest = word.partition("+")
+    position, _, text = rest.partition("=")
+    if not plus or not position.isdecimal():
+        raise ValueError(" is not of the form name+N or name+N=value")
+    if name not in POINTS:
+        raise ValueError(" is no point that a recording has")
+    if POINTS[name] != bool(text):
+        raise ValueError(" needs a value" if POINTS[name] else " can have no value")
+    page, colon, chunks = text.partition(":")
+    if bool(colon) != (name == "list") or (colon and not chunks):
+        raise ValueError(" has a page and its chunks, as page:chunks, if it is a list, else one number")
+    try:
+        value = int(page, 16 if colon or name in ADDRESSES else 10) if text else None
+    except ValueError:
+        raise ValueError(f": {page!r} is not a number") from None
+    return int(position), name, (value, chunks) if colon else value
+
+
+class _Plan(NamedTuple):
+    """How to make a Row of a line of one kind in which certain columns are filled."""
+
+    pick: Callable[[list[str]], tuple[str, ...]]
+    values: list[_Values]  # for what was picked
+    names: list[str]
+    places: dict[str, int]
+    keep: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None
+    inner: int  # which column has the points, 0 if there are none
+    result: tuple[int, int] | None  # where ret and ok are among the cells
+
+
+class _Rows:
+    """Makes Rows of lines, and small: equal values and equal sets of columns are kept once.
+
+    What can be checked by looking at which columns are filled is checked once for each such set.
+    """
+
+    def __init__(self, path: Path, header: list[str], format: str, columns: tuple[str, ...] | None) -> None:
+        self._path = path
+        self._header = header
+        self._width = len(header)
+        self._format = format
+        self._columns = columns
+        self._own = itemgetter(*(header.index(name) for name in _OWN))
+        self._inner = header.index("inner") if "inner" in header else None
+        self._plans: dict[str, dict[tuple[bool, ...], _Plan]] = {}
+        self._nesting = _Nesting()
+        self._points = _Values(_point)
+        natural, whole, bit, text = _Values(_natural), _Values(_whole), _Values(_bit), _Values(str)
+        self._values = {
+            **dict.fromkeys(header, natural), **dict.fromkeys(_SIGNED, whole), **dict.fromkeys(_BITS, bit),
+            **dict.fromkeys(_HEXADECIMAL, _Values(_hexadecimal)), **dict.fromkeys(_TEXTS, text),
+            "type": _Values(_device),
+        }  # fmt: skip
+        self._tids = _Values(_whole)
+
+    def row(self, line: int, values: list[str]) -> Row:
+        """Check one line and make it a Row; BadInput names what is wrong with it."""
+        if len(values) != self._width:
+            raise self._refuse(line, f"{len(values)} columns where the header has {self._width}")
+        seq, seq_end, tid, parent, op = self._own(values)
+        plans = self._plans.get(op)
+        plan = plans.get(tuple(map(bool, values))) if plans else None
+        if plan is None:
+            plan = self._plan(line, values)
+        try:
+            cells = tuple([known[text] for known, text in zip(plan.values, plan.pick(values))])  # noqa: B905
+            row = Row(
+                line, int(seq), int(seq_end), self._tids[tid], int(parent) if parent else None, op,
+                Cells(plan.places, plan.keep(cells) if plan.keep else cells),
+                self._inside(values[plan.inner]) if plan.inner else (),
+            )  # fmt: skip
+        except ValueError:
+            raise self._refuse(line, self._wrong(values, plan)) from None
+        if plan.result is not None and (cells[plan.result[0]] == 0) != cells[plan.result[1]]:
+            raise self._refuse(line, f"ret={cells[plan.result[0]]} contradicts ok={cells[plan.result[1]]}")
+        if wrong := self._nesting.wrong(row):
+            raise self._refuse(line, wrong)
         return row
 
+    def _inside(self, inner: str) -> tuple[Point, ...]:
+        known = self._points
+        points = tuple([known[word] for word in inner.split()])
+        last = 0
+        for position, _, _ in points:
+            if position <= last:
+                raise ValueError
+            last = position
+        return points
 
-def make_row(path: Path, line: int, header: list[str], values: list[str], nesting: Nesting) -> Row:
-    """Check one line and make it a Row; BadInput names what is wrong with it."""
+    def _plan(self, line: int, values: list[str]) -> _Plan:
+        """What all lines of this kind share in which the same columns are filled."""
+        header = self._header
+        filled = {name: place for place, name in enumerate(header) if values[place]}
+        op = self._own(values)[-1]
+        if not op or "seq" not in filled or "tid" not in filled:
+            raise self._refuse(line, "a row needs seq, tid and op")
+        if op not in TABLE and op not in LATER:
+            raise self._refuse(line, f"op={op!r} is no operation that a recording has")
+        for wrong in wrong_columns(op, filled, header, self._format) if op in TABLE else ():
+            raise self._refuse(line, wrong)
+        left_out = {*_OWN, "inner", *(_TIMES if self._columns is None else ())}
+        names = [name for name in filled if name not in left_out]
+        kept = [place for place, name in enumerate(names) if self._columns is None or name in self._columns]
+        has_result = op in TABLE and {"ret", "ok"} <= set(names)
+        plan = _Plan(
+            _picker([filled[name] for name in names]), [self._values[name] for name in names], names,
+            {names[place]: number for number, place in enumerate(kept)},
+            None if len(kept) == len(names) else _picker(kept),
+            filled.get("inner", 0), (names.index("ret"), names.index("ok")) if has_result else None,
+        )  # fmt: skip
+        self._plans.setdefault(sys.intern(op), {})[tuple(map(bool, values))] = plan
+        return plan
 
-    def refuse(rule: str) -> BadInput:
-        return BadInput(f"{path}: line {line}: {rule}; correct the line or fetch the file again")
+    def _wrong(self, values: list[str], plan: _Plan) -> str:
+        """Which of a line's cells cannot be, and why."""
+        for name, known, text in zip(plan.names, plan.values, plan.pick(values), strict=True):
+            try:
+                known[text]
+            except ValueError as rule:
+                return f"{name}{rule}"
+        for name in ("seq", "seq_end", "tid", "parent"):
+            try:
+                _whole(values[self._header.index(name)] or "0")
+            except ValueError as rule:
+                return f"{name}{rule}"
+        last = 0
+        for word in values[self._inner].split() if self._inner is not None else ():
+            try:
+                position, _, _ = self._points[word]
+            except ValueError as rule:
+                return f"inner point {word!r}{rule}"
+            if position <= last:
+                return f"inner point {word!r} does not come after the one before, which is at +{last}"
+            last = position
+        return "cannot be read"
 
-    if len(values) != len(header):
-        raise refuse(f"{len(values)} columns where the header has {len(header)}")
-    cells: dict[str, Any] = {name: value for name, value in zip(header, values, strict=True) if value}
-    for wrong in wrong_cells(cells):
-        raise refuse(wrong)
-    inner = cells.pop("inner", "")
-    if wrong := wrong_points(inner):
-        raise refuse(wrong)
-    row = Row(line, cells, inner)
-    if wrong := nesting.wrong(row):
-        raise refuse(wrong)
-    return row
-
-
-def wrong_cells(cells: dict[str, Any]) -> Iterator[str]:
-    """Make a line's cells numbers, and say what cannot be."""
-    for names, base, what in ((NUMBERS, 10, "whole"), (HEXADECIMAL, 16, "hexadecimal")):
-        for name in names:
-            if name in cells:
-                try:
-                    number = int(cells[name], base)
-                except ValueError:
-                    yield f"{name}={cells[name]!r} is not a {what} number"
-                    return
-                if base == 10:
-                    cells[name] = number
-    op: str = cells.get("op", "")
-    if "seq" not in cells or "tid" not in cells or not op:
-        yield "a row needs seq, tid and op"
-    elif op not in KINDS and not op.startswith("w:"):
-        yield f"op={op!r} is no operation that a recording has"
-    yield from (f"a {op} row needs {name}" for name in NEEDED.get(op, ()) if name not in cells)
-    for name in ("length", "alloc_size", "offset", "page"):
-        if cells.get(name, 0) < 0:
-            yield f"{name}={cells[name]} is negative"
-    if cells.get("type", 0) != 0:
-        yield f"type={cells['type']} is a swap device that the recorded machine did not have (it has type 0)"
-    if "ret" in cells and "ok" in cells and op != "lru_entry" and (cells["ret"] == 0) != bool(cells["ok"]):
-        yield f"ret={cells['ret']} contradicts ok={cells['ok']}"
-    if cells.get("seq_end", cells["seq"]) < cells["seq"]:
-        yield f"seq_end={cells['seq_end']} lies before seq={cells['seq']}"
+    def _refuse(self, line: int, rule: str) -> BadInput:
+        return BadInput(f"{self._path}: line {line}: {rule}; correct the line or fetch the file again")
 
 
-def wrong_points(inner: str) -> str:
-    """What is wrong with the points inside a row, or nothing."""
-    last = 0
-    for word in inner.split():
-        name, plus, rest = word.partition("+")
-        position, equals, value = rest.partition("=")
-        if not plus or not position.isdecimal():
-            return f"inner point {word!r} is not of the form name+N or name+N=value"
-        if int(position) <= last:
-            return f"inner point {word!r} does not come after the one before, which is at +{last}"
-        try:
-            if equals and name != "list":
-                int(value, 16 if name in ADDRESSES else 10)
-        except ValueError:
-            return f"inner point {word!r}: {value!r} is not a number"
-        last = int(position)
-    return ""
+def _picker(places: list[int]) -> Callable[[Any], tuple[Any, ...]]:
+    """What takes the values at these places."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda values: tuple(values[place] for place in places)

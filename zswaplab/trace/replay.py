@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from ..model.errors import Fault
 from .compare import Comparison
@@ -19,7 +20,7 @@ from .findings import Findings
 from .nested import apart
 from .outside import Outside
 from .program import Input
-from .read import ADDRESSES, Recording, Row
+from .read import Recording, Row
 from .thread import Thread
 from .variants import machine_for
 
@@ -97,7 +98,7 @@ class Replay:
 
     # -- one event -----------------------------------------------------------------------------
 
-    def _take(self, thread: Thread, row: Row, name: str, value: str) -> None:
+    def _take(self, thread: Thread, row: Row, name: str, value: Any) -> None:
         """Begin or end of a row, or a point in it."""
         self._cpus.sees(thread, row)
         if name == "begin":
@@ -145,15 +146,15 @@ class Replay:
             self._cpus.before_end(thread, row)
             self.comparison.end(thread, row, result)
 
-    def _point(self, thread: Thread, row: Row, name: str, value: str) -> None:
+    def _point(self, thread: Thread, row: Row, name: str, recorded: Any) -> None:
         result = self.drive.next_event(thread, name)
         if name == "malloced":
             result = result if isinstance(result, int) else 0
         if name == "lookup" and row.op == "writeback":
             self.comparison.compare_label(row)
         if name == "object":
-            self.comparison.placement.took(row, int(value, 16), result)
+            self.comparison.placement.took(row, recorded, result)
         elif name in PLACING:
-            self.comparison.placement.compare_point(row, name, value, result)
-        elif value:
-            self.findings.compare(row, name, int(value, 16 if name in ADDRESSES else 10), result)
+            self.comparison.placement.compare_point(row, name, recorded, result)
+        elif recorded is not None:
+            self.findings.compare(row, name, recorded, result)

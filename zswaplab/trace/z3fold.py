@@ -10,6 +10,7 @@ from ..model.zpool.z3fold_page import Z3foldPage
 from .findings import Findings
 from .placement import Placement
 from .read import Row
+from .thread import Thread
 
 _NUMBERS = {"first": 1, "middle": 2, "last": 3}  # of a page's places, before they are renumbered
 _HEADLESS = 1  # low bits of a handle that is not a word's address but the page's
@@ -38,9 +39,9 @@ class Z3foldPlacement(Placement):
         self._slots: dict[int, _Slots] = {}  # number of a page -> its slots
         self._held: dict[Handle, tuple[_Place, _Place]] = {}  # handle -> its word's address, its word at first
         self._fresh: set[Handle] = set()  # whose store has not ended
-        self._claimed: dict[Handle, _Place] = {}  # the words that reclaim made for the page it empties
+        self._claimed: dict[Handle, _Place] = {}  # the words that reclaim made for the pages it empties
         self._reclaims: dict[int | None, int] = {}  # seq of a reclaim -> where it keeps those words
-        self._moved: Handle | None = None  # by the compaction under way
+        self._moved: dict[Thread, Handle] = {}  # by the compaction that the thread is in
 
     # -- what the model does, as it does it ------------------------------------------------------
 
@@ -57,43 +58,47 @@ class Z3foldPlacement(Placement):
 
     def freed(self, handle: Handle) -> None:
         """About to be freed: its word is cleared, but not while reclaim empties the page."""
+        self._claimed.pop(handle, None)
         (slots, offset), _ = self._held[handle] if handle in self._fresh else self._held.pop(handle)
         if isinstance(slots, _Slots):
             slots.words[offset // 8] = self._word(handle) if handle.page.claimed else None
             if not any(slots.words) and self._slots.get(handle.page.number) is slots:
                 del self._slots[handle.page.number]
 
-    def saw(self, event: str, subject: Any, value: Any) -> Any:
+    def saw(self, thread: Thread, event: str, subject: Any, value: Any) -> Any:
         """What is to be compared when the recording comes to this event: places are made addresses only then."""
         if event == "pick":
             return subject and (subject.number, 0)
         if event == "move":
-            self._moved = subject if value else None
+            if value:
+                self._moved[thread] = subject
             return value and (value.number, 0)
         if event == "list":
             return (subject.number, 0), _chunks(subject)
         if event == "page isolate":
-            self._claimed = {handle: self._word(handle) for handle, _, _ in subject.objects()}
+            self._claimed.update((handle, self._word(handle)) for handle, _, _ in subject.objects())
         if event == "begin":
+            self._moved.pop(thread, None)  # left there if a problem ended the last one
             return {**self._page_cells(value[0]), "true_before": self._pages}
         if event == "end":
-            cells = {**self._moved_cells(), "true_pages": self._pages, "ok": int(self._moved is not None)}
-            self._moved = None
+            cells = {**self._moved_cells(thread), "true_pages": self._pages, "ok": int(thread in self._moved)}
+            self._moved.pop(thread, None)
             return cells
         if event == "release":
             words = self._slots[subject.number].words if subject.number in self._slots else []
             left = [self._word(word) if isinstance(word, Handle) else word for word in words if word]
-            cells = {**self._page_cells(subject), **self._moved_cells(), "true_before": self._pages}
+            cells = {**self._page_cells(subject), **self._moved_cells(thread), "true_before": self._pages}
             return {**cells, "hval": left[0] if left else None}
         return value
 
     def _page_cells(self, page: Z3foldPage) -> dict[str, Any]:
         return {"handle": (page.number, 0), "chunks": _chunks(page)}
 
-    def _moved_cells(self) -> dict[str, Any]:
-        if self._moved is None:
+    def _moved_cells(self, thread: Thread) -> dict[str, Any]:
+        if thread not in self._moved:
             return {"object": None, "hval": None}
-        return {"object": self._held[self._moved][0], "hval": self._word(self._moved)}
+        handle = self._moved[thread]
+        return {"object": self._held[handle][0], "hval": self._word(handle)}
 
     def _word(self, handle: Handle) -> _Place:
         """What a handle's word says: the page, which place in it, and how long the last object is."""
@@ -112,9 +117,9 @@ class Z3foldPlacement(Placement):
     def stored(self, row: Row, handle: Handle) -> None:
         where, word = self._held[handle]
         self._fresh.discard(handle)
-        recorded = int(row.cells["handle"], 16)
+        recorded = row.cells["handle"]
         if isinstance(where[0], _Slots):
-            value = int(row.cells["hval"], 16)
+            value = row.cells["hval"]
             self._learn(word, value)
             self._findings.compare(row, "hval", value, self._address(word))
             if where[0].address is None:
@@ -142,7 +147,7 @@ class Z3foldPlacement(Placement):
 
     def written_back(self, row: Row, handle: Handle) -> None:
         """Reclaim makes words of its own for all objects of a page; the patch that ends it gives the handle itself."""
-        recorded, value = int(row.cells["handle"], 16), int(row.cells["hval"], 16)
+        recorded, value = row.cells["handle"], row.cells["hval"]
         compare = self._findings.compare
         if handle.page.headless:
             compare(row, "handle", recorded, self._address(self._word(handle)))
@@ -161,23 +166,22 @@ class Z3foldPlacement(Placement):
     def page_freed(self, number: int) -> int | None:
         return self._addresses.get(number)
 
-    def compare_point(self, row: Row, name: str, text: str, value: Any) -> None:
+    def compare_point(self, row: Row, name: str, recorded: Any, value: Any) -> None:
         if name == "slide":
-            self._findings.compare(row, name, int(text), value)
+            self._findings.compare(row, name, recorded, value)
         elif name == "list":
-            page, _, held = text.partition(":")
             place, model = value
-            self._learn(place, int(page, 16))
-            self._findings.compare(row, name, (int(page, 16), held), (self._address(place), model))
+            self._learn(place, recorded[0])
+            self._findings.compare(row, name, recorded, (self._address(place), model))
         else:
-            self._findings.compare(row, name, int(text, 16), self._address(value) or 0)
+            self._findings.compare(row, name, recorded, self._address(value) or 0)
 
     def compare_row(self, row: Row, cells: dict[str, Any]) -> None:
         """The cells of a compaction's or a release's row, the empty ones too."""
         for column, model in cells.items():
             recorded = row.cells.get(column)
             if column in ("handle", "hval", "object"):
-                recorded, model = recorded and int(recorded, 16), self._address(model)
+                model = self._address(model)
             if column in self._columns and recorded != model:
                 self._findings.disagree(row, column, recorded, model)
 

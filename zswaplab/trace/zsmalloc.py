@@ -33,7 +33,7 @@ class ZsmallocPlacement(Placement):
         self._taken: set[int] = set()  # the addresses and page frame numbers of them all
 
     def stored(self, row: Row, handle: Handle) -> None:
-        address = int(row.cells["handle"], 16)
+        address = row.cells["handle"]
         before = self._holders.get(address)
         if before is not None:
             if _is_alive(before):
@@ -41,21 +41,21 @@ class ZsmallocPlacement(Placement):
             self._handles.pop(before, None)
         self._holders[address], self._handles[handle] = handle, address
         if "hval" in row.cells:
-            frame = int(row.cells["hval"], 16) >> _OBJECT_BITS
+            frame = row.cells["hval"] >> _OBJECT_BITS
             frames = self._frames.setdefault(handle.page.number, {})
             if frame not in self._taken and frames.setdefault(self._page(handle), frame) == frame:
                 self._taken.add(frame)
             self._compare_location(row, handle)
 
     def written_back(self, row: Row, handle: Handle) -> None:
-        self._findings.compare(row, "handle", int(row.cells["handle"], 16), self.where(handle))
+        self._findings.compare(row, "handle", row.cells["handle"], self.where(handle))
         if "hval" in row.cells:
             self._compare_location(row, handle)
 
     def _compare_location(self, row: Row, handle: Handle) -> None:
         frame = self._frames.get(handle.page.number, {}).get(self._page(handle), 0)
         location = frame << _OBJECT_BITS | handle.place << self._tag_bits
-        self._findings.compare(row, "hval", int(row.cells["hval"], 16), location)
+        self._findings.compare(row, "hval", row.cells["hval"], location)
 
     def _page(self, handle: Handle) -> int:
         """In which page of its zspage the object begins."""
