@@ -244,7 +244,7 @@ class Swap:
             count -= 1
 
     def leave(self, offset: int) -> Kernel:
-        """Free a slot: nobody gets it before zswap has forgotten it; si->lock is held until then (`swap_entry_free`)."""
+        """Free a slot: nobody gets it before zswap has forgotten it; si->lock is held till then (`swap_entry_free`)."""
         self.free_slots += 1
         self.leaving[offset] = self.hook.task
         yield from self.frontswap_invalidate_page(offset)

@@ -3,6 +3,9 @@
 Models mm/zswap.c at each stage of *mm: zswap: move writeback LRU from zpool to zswap*; which code a
 stage has is decided by its switches (`stages.Stage`). Read a kernel function's `yield` as: here
 another CPU may run.
+
+Left out are memory cgroups, CPU hotplug and the mutex that each CPU's compressor has in the kernel: there two tasks of
+one CPU never compress at once, here nobody waits for that.
 """
 
 from __future__ import annotations
