@@ -232,7 +232,7 @@ def _files_of(room: str) -> dict[str, str]:
     return {module: source for module, source in SOURCES.items() if module.startswith(f"zswaplab.{room}")}
 
 
-@pytest.mark.parametrize("room", ["model", "trace"])
+@pytest.mark.parametrize("room", ["model", "run", "trace"])
 def test_the_arrows_inside_a_room_run_one_way(room: str) -> None:
     assert _round(_files_of(room)) == []
 

@@ -6,7 +6,13 @@ EAGAIN, ENOMEM, EEXIST, ENODEV, EINVAL, ENOSPC = 11, 12, 17, 19, 22, 28
 
 
 class BadInput(ValueError):
-    """An argument that cannot be: the message names the value, the rule and the remedy."""
+    """You gave something that cannot be: the message names the value, the rule and the remedy.
+
+    >>> from zswaplab import Machine
+    >>> Machine(ram_pages=0)
+    Traceback (most recent call last):
+    zswaplab.model.errors.BadInput: ram_pages=0 cannot be: give a whole number of pages from 1 to 1,099,511,627,776
+    """
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows in place of a traceback: in a notebook, the message alone."""
@@ -14,14 +20,28 @@ class BadInput(ValueError):
 
 
 class Fault(Exception):
-    """Something at which a real kernel would crash, or at which KASAN or list debugging would report."""
+    """The modelled kernel did something at which a real one would crash, or at which its debugging would report.
+
+    It is raised where the model meets it; in a history or a search it ends the run and is shown. The kinds follow.
+
+    >>> from zswaplab import explore
+    >>> isinstance(explore(stage="rfc2-2", exclusive_loads="on", cpus=["read 3"]).failures[0].fault, Fault)
+    True
+    """
 
 
 class UseAfterFree(Fault):
-    """Freed memory was touched; a real kernel says so only when built with KASAN.
+    """Freed memory was touched. A real kernel says so only when it is built with KASAN.
 
-    `access` is "read" or "write", `field` the field of the freed `kind` (zswap_entry, zswap_pool ...), `offset`
-    and `size` its place in the kernel's struct in bytes (of Linux 6.4 with patch 1; None where not known).
+    `access` is "read" or "write", `field` the field that was touched, `kind` what was freed (zswap_entry, zswap_pool,
+    and so on). `offset` and `size` say where the field lies in the kernel's struct, in bytes (Linux 6.4 with patch 1);
+    they are None where that is not known.
+
+    >>> from zswaplab import Machine
+    >>> m = Machine("rfc2-2", exclusive_loads="on")
+    >>> m.write(3); m.page_out(3); m.read(3)
+    Traceback (most recent call last):
+    zswaplab.model.errors.UseAfterFree: slab-use-after-free: read of 4 bytes at offset 36 of a freed zswap_entry ...
     """
 
     def __init__(
@@ -33,19 +53,43 @@ class UseAfterFree(Fault):
 
 
 class ListCorruption(Fault):
-    """A list operation followed the link words that a deletion had poisoned."""
+    """A list was changed through an entry that had been deleted from it: its links were poisoned by the deletion.
+
+    >>> from zswaplab.model.lru import POISON_NEXT
+    >>> POISON_NEXT.prev
+    Traceback (most recent call last):
+    zswaplab.model.errors.ListCorruption: read through LIST_POISON1 (0xdead000000000100): ...
+    """
 
 
 class Bug(Fault):
-    """A BUG_ON() of the kernel: a rule that the code itself checks was broken."""
+    """The kernel stopped by itself: a rule that its own code checks was broken (BUG_ON), or a NULL pointer followed.
+
+    >>> from zswaplab import Machine
+    >>> m = Machine()
+    >>> m.swapoff()
+    >>> next(m.operation("load 1"))
+    Traceback (most recent call last):
+    zswaplab.model.errors.Bug: kernel NULL pointer dereference: the tree of swap type 0 is gone
+    """
 
 
 class Uninitialised(Fault):
-    """Memory was read into which nothing had been written yet; a real kernel says so only when built with KMSAN."""
+    """Memory was read into which nothing had been written yet. A real kernel says so only when it is built with KMSAN.
+
+    >>> from zswaplab import explore
+    >>> explore(stage="base", cpus=["worker", "page_out 4"], before=["write 4"]).failures[0].kind
+    'Uninitialised'
+    """
 
 
 class DataLost(Fault):
-    """A page was read back with other bytes than were written to it: `page` is its number, `got` what was read."""
+    """A page was read back with other bytes than were written to it. `page` is its number, `got` the bytes read.
+
+    >>> raise DataLost(3, bytes(4096))
+    Traceback (most recent call last):
+    zswaplab.model.errors.DataLost: page 3 was read back with other bytes than were written to it
+    """
 
     def __init__(self, page: int, got: bytes) -> None:
         self.page, self.got = page, got

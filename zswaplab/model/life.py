@@ -82,7 +82,7 @@ class Life(Limits):
         self.update_total_size()
 
     def free_object(self, pool: Pool, handle: Handle) -> None:
-        """zpool_free."""
+        """Give an entry's object back to its backend (`zpool_free`)."""
         pool.zpool.free(handle)
 
     def decompress_object(self, pool: Pool, handle: Handle) -> Kernel:

@@ -121,21 +121,21 @@ class Limits:
         return self.ram_pages * self.accept_threshold_percent // 100 * self.max_pool_percent // 100
 
     def is_full(self) -> bool:
-        """zswap_is_full: more pages than the limit."""
+        """Whether zswap has more pages than the limit, and so takes no more (`zswap_is_full`)."""
         full = self.limit < self.size
         if self.hook.observer:
             self.hook.observer("full", self, int(full))
         return full
 
     def can_accept(self) -> bool:
-        """zswap_can_accept: fewer pages than the accept threshold."""
+        """Whether zswap, once it was full, has few enough pages to take new ones (`zswap_can_accept`)."""
         accept = self.accept_threshold > self.size
         if self.hook.observer:
             self.hook.observer("accept", self, int(accept))
         return accept
 
     def update_total_size(self) -> None:
-        """zswap_update_total_size: ask every pool's backend."""
+        """Write down the pool's size again: the pages of every pool's backend (`zswap_update_total_size`)."""
         pages = 0
         for pool in self.pools:
             pages += pool.zpool.pages

@@ -18,16 +18,28 @@ from .zswap import Zswap
 
 
 class Machine(Faults):
-    """RAM, a page table, a swap device and zswap.
+    """A computer with one program, one swap device and zswap. Sizes are in pages of 4,096 bytes.
 
-    `stage` and `exclusive_loads` choose the kernel (see STAGES), `zpool` the backend, `evictable`
-    overrides whether that backend can evict by itself, `load_end` the order at the end of a load,
-    `device` is "ordinary" or "synchronous", `compressor` "deflate" or an object (see zswaplab.trace.codecs).
-    `ram_pages` is what zswap takes for the machine's memory:
-    its limit is `max_pool_percent` of it, and once full it accepts again below
-    `accept_threshold_percent` of that. `swap_pages` is the device's size. Sizes in pages of 4,096 bytes.
+    - `stage`: the state of Linux's zswap, one of STAGES: "v6.1" (Linux 6.1.192), "v6.4", "base" (just before the patch
+      series), "rfc2-1" to "rfc2-7" (the series as reviewed), "1" to "7" (as merged), "v6.5".
+    - `zpool`: the backend that packs compressed pages: "zbud", "z3fold" or "zsmalloc".
+    - `exclusive_loads`: whether a load gives zswap's copy up: "off", or "on" in the form that the stage had. "v1", "v2"
+      and "fixed" name a form; one that the stage never had is allowed, and `label` says so.
+    - `evictable`: whether the backend writes its pages back by itself (True) or zswap does by its LRU (False).
+    - `load_end`: the order in which a load ends, one of the texts in `stages.LOAD_ENDS`. For both of these the default
+      is what the stage has.
+    - `device`: "ordinary", or "synchronous" like a RAM disk, which is read without the swap cache.
+    - `compressor`: "deflate", or an object with `name`, `compress` and `decompress`.
+    - `ram_pages`: the size of the memory. zswap may use `max_pool_percent` of it; once that is reached it refuses pages
+      until it is below `accept_threshold_percent` of this limit.
+    - `swap_pages`: the size of the swap device, its header page included.
 
-    Raises BadInput for an unknown name or a number out of range.
+    To look at: `zswap.pool.lru`, `zswap.counters`, `swap`, `frames` (pages that are in memory). Raises BadInput for an
+    unknown name, a wrong type, or a number out of range.
+
+    >>> m = Machine(stage="rfc2-2", zpool="zbud", exclusive_loads="off")
+    >>> m.write(3); m.page_out(3); m.zswap.pool.lru
+    <LRU head→tail: 1>
     """
 
     def __init__(
@@ -53,15 +65,26 @@ class Machine(Faults):
     # -- what a reader types -------------------------------------------------------------------
 
     def write(self, page: int, content: bytes | int | None = None) -> None:
-        """The program writes a whole page: 4,096 bytes, or a seed from which they are made (default: `page`)."""
+        """The program writes the whole page number `page`. If the page is in swap, it is brought back first.
+
+        `content` is 4,096 bytes, or a whole number from which they are made (by default the page's). Models a write
+        fault (`handle_mm_fault`). Raises BadInput for other content, and for a page that is no whole number.
+
+        >>> m = Machine(); m.write(3, bytes(4096)); m.read(3) == bytes(4096)
+        True
+        """
         require("page", page, 0, 2**40, "pages")
         run(self.write_fault(page, content))
         self.settle()
 
     def read(self, page: int) -> bytes:
-        """The program reads a page, faulting it in where needed; returns its 4,096 bytes.
+        """The program reads a page: its 4,096 bytes. If the page is in swap, it is brought back first.
 
-        Raises DataLost if they are not what was written, BadInput if nothing was.
+        Models a read fault (`handle_mm_fault`). Raises BadInput for a page that holds nothing, DataLost if the bytes
+        are not those that were written, and UseAfterFree where a kernel with the review's bug would crash.
+
+        >>> m = Machine(); m.write(3); m.page_out(3); len(m.read(3))
+        4096
         """
         self.need(page, "read")
         data: bytes = run(self.read_fault(page))
@@ -69,9 +92,13 @@ class Machine(Faults):
         return data
 
     def page_out(self, page: int) -> None:
-        """The kernel takes the page's frame away: into zswap, or to the device; nothing if it has none.
+        """The kernel takes the page out of memory: into zswap, or to the swap device if zswap refuses it.
 
-        Raises BadInput if the page holds nothing, and if the swap device is full, or off.
+        Nothing happens to a page that is in swap already. Models `shrink_folio_list`. Raises BadInput for a page that
+        holds nothing, and if the swap device is full, or has been turned off.
+
+        >>> m = Machine(); m.write(3); m.page_out(3); 3 in m.frames
+        False
         """
         self.need(page, "page out")
         if run(self.pageout(page)) == -ENOSPC:
@@ -79,17 +106,27 @@ class Machine(Faults):
         self.settle()
 
     def free(self, page: int) -> None:
-        """The program gives the page up (MADV_DONTNEED): its bytes are forgotten."""
+        """The program gives the page up (like MADV_DONTNEED): its bytes are forgotten, in memory and in swap.
+
+        Its swap slot is freed at once on a small device; on one of over 320 pages, together with 63 others. Models
+        `zap_pte_range`. Raises BadInput for a page that holds nothing.
+
+        >>> m = Machine(swap_pages=64); m.write(3); m.page_out(3); m.free(3); m.zswap.counters.stored_pages
+        0
+        """
         self.need(page, "free")
         run(self.zap(page))
         self.settle()
 
     def set(self, **parameters: Any) -> None:
-        """Change zswap's parameters while it runs, as through /sys/module/zswap/parameters.
+        """Change zswap's parameters while it runs, as one does in /sys/module/zswap/parameters.
 
-        `zpool`, `compressor` (a pair not used before gets a new pool; entries stay in the old one until they
-        go), `max_pool_percent`, `accept_threshold_percent`, `enabled`, `same_filled_pages_enabled`,
-        `non_same_filled_pages_enabled`, `exclusive_loads`. Raises BadInput, and then changes nothing.
+        `zpool` and `compressor` (a pair that is new gets a new pool; what is stored stays in the old one),
+        `max_pool_percent`, `accept_threshold_percent`, `enabled`, `same_filled_pages_enabled`,
+        `non_same_filled_pages_enabled`, `exclusive_loads` ("on" or "off"). Raises BadInput, and then changes nothing.
+
+        >>> m = Machine("4"); m.set(max_pool_percent=50, exclusive_loads="on"); m.zswap.limit
+        20
         """
         for name, value in parameters.items():
             check_parameter(name, value)
@@ -110,15 +147,24 @@ class Machine(Faults):
         self.was_set = True
 
     def swapoff(self) -> None:
-        """Turn the swap device off, for good: every page is read in, every slot freed, the tree goes.
+        """Turn the swap device off, for good: every page is brought back, and zswap forgets the device.
 
-        Raises BadInput if it is off already.
+        From then on no page can be paged out. Models `swapoff`. Raises BadInput if the device is off already.
+
+        >>> m = Machine(); m.write(3); m.page_out(3); m.swapoff(); 3 in m.frames
+        True
         """
         run(self.operation("swapoff"))
         self.settle()
 
     def settle(self) -> None:
-        """What the kernel does as soon as the CPU is free: IO completes, whatever is queued for a kworker runs."""
+        """What the kernel does as soon as the CPU is free: what is queued for a kworker runs, and writing ends.
+
+        The operations above do it by themselves; who drives kernel functions step by step calls it.
+
+        >>> m = Machine(); m.settle(); m.queued()
+        ''
+        """
         while self.queued():
             run(self.kworker())
         run(self.complete_io())
@@ -126,7 +172,13 @@ class Machine(Faults):
     # -- the same as kernel operations, for whoever drives them --------------------------------
 
     def operation(self, text: str) -> Kernel:
-        """The operation that a line names (see `parse`), about to begin. BadInput also where its page holds nothing."""
+        """The operation that a line names, about to begin: a generator of the steps at which another CPU may run.
+
+        The lines are those of `parse`. Raises BadInput for any other, and for a page that holds nothing.
+
+        >>> m = Machine(); m.write(3); next(m.operation("page_out 3"))
+        unlocked
+        """
         start, numbers = self.parse(text)
         if start in (self.read_fault, self.pageout, self.zap):
             self.need(numbers[0], text.split()[0].replace("_", " "))
@@ -142,9 +194,14 @@ class Machine(Faults):
                            f"write it first, with 'write {page}'")
 
     def parse(self, text: str) -> tuple[Callable[..., Kernel], tuple[int, ...]]:
-        """The operation that a workload's line names: "write 3", "write 3 17" (a seed), "write 3 zeros", "read 3",
-        "page_out 3", "free 3", "worker", "swapoff", "drop_cache" (frames that only the swap cache holds go), or a call
-        of zswap alone: "store 1 17" (slot, seed), "load 1", "invalidate 1". Raises BadInput for anything else.
+        """What a workload's line names: the kernel function that it begins with, and the numbers in the line.
+
+        "write 3", "write 3 17" (the seed of its bytes), "write 3 zeros", "read 3", "page_out 3", "free 3", "worker"
+        (the shrink worker runs), "swapoff", "drop_cache" (frames that only the swap cache holds go); or a call of
+        zswap alone: "store 1 17" (slot, seed), "load 1", "invalidate 1". Raises BadInput for anything else.
+
+        >>> Machine().parse("read 3")[1]
+        (3,)
         """
         verb, *rest = (text.split() if isinstance(text, str) else []) or [""]
         if verb == "write" and rest[1:] == ["zeros"] and rest[0].isdecimal():
@@ -191,7 +248,11 @@ class Machine(Faults):
 
     @property
     def label(self) -> str:
-        """The combination in words; one that no kernel had says so."""
+        """The kernel in words: its stage, backend and exclusive loads. One that never existed says so.
+
+        >>> Machine("1", exclusive_loads="v1").label
+        'patch 1 as merged: zswap gets an LRU, zbud evictable, exclusive loads v1, a combination that never existed'
+        """
         pool = self.zswap.pool
         evicts = "evictable" if pool.evictable else "not evictable"
         words = [self.stage.title, f"{pool.zpool.name} {evicts}", f"exclusive loads {self.stage.exclusive_loads}"]
@@ -205,7 +266,12 @@ class Machine(Faults):
         return ", ".join(words)
 
     def check(self) -> None:
-        """Check every invariant of tree, LRU, backend and counters; Broken names what is wrong."""
+        """Check every rule that tree, LRU, backend and counters must keep while nothing runs.
+
+        Raises Broken, an AssertionError whose message shows the whole structure, if one is broken.
+
+        >>> Machine().check()
+        """
         zswap, counters = self.zswap, self.zswap.counters
         entries = [entry for tree in zswap.trees.values() for entry in tree.entries.values()]
         for entry in entries:

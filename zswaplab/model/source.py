@@ -24,18 +24,36 @@ OWNERS: tuple[type, ...] = (Zswap, Swap, Faults, *ZPOOLS.values())  # of functio
 
 
 def source(function: str, stage: str = "v6.5", exclusive_loads: str = "off", load_end: str | None = None) -> str:
-    """The model's kernel function `function` as that stage has it, every test of the stage decided.
+    """The Python source of a kernel function of the model, as one stage of the kernel has it.
 
-    Raises BadInput for an unknown function or stage, and where the file was edited after it was loaded.
+    `function` is the model's name: of zswap ("store", "load", "reclaim_entry"), of the swap layer ("frontswap_load"),
+    of page faults and page-out ("swap_in"), or of a backend ("malloc"). `stage`, `exclusive_loads` and `load_end` are
+    as for Machine. Lines that belong to other stages are left out. Raises BadInput for an unknown function or stage,
+    and where the file was edited after it was loaded.
+
+    >>> print(source("on_lru", stage="1"))
+    def on_lru(self, entry):
+        \"\"\"Whether zswap itself lists the entry: not if it is same-filled, nor if its backend evicts.\"\"\"
+        return entry.length > 0 and not entry.pool.evictable
     """
     rows = resolved(kernel_function(function), make_stage(stage, exclusive_loads, load_end))
     return "\n".join(text for _, text in rows)
 
 
 def diff(function: str, before: str, after: str, exclusive_loads: str = "off") -> str:
-    """What a kernel function's source gains and loses between two stages, as a unified diff.
+    """What a patch changes in a kernel function of the model: a unified diff of its source at two stages.
 
-    Raises BadInput as `source` does.
+    Empty where both have the same. `exclusive_loads` is as for Machine, "on" being each stage's own form. Raises
+    BadInput as `source` does.
+
+    >>> print(diff("on_lru", "4", "5"))
+    --- on_lru at 4
+    +++ on_lru at 5
+    @@ -1,3 +1,3 @@
+     def on_lru(self, entry):
+         \"\"\"Whether zswap itself lists the entry: not if it is same-filled, nor if its backend evicts.\"\"\"
+    -    return entry.length > 0 and not entry.pool.evictable
+    +    return entry.length > 0
     """
     old, new = (source(function, stage, exclusive_loads).splitlines() for stage in (before, after))
     return "\n".join(difflib.unified_diff(old, new, f"{function} at {before}", f"{function} at {after}", lineterm=""))

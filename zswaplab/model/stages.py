@@ -1,4 +1,10 @@
-"""`Stage`: each state of the kernel as data, and the table of stages."""
+"""`Stage`: each state of the kernel as data, and STAGES: the table of them all, by the names that readers type.
+
+>>> list(STAGES)[:4]
+['v6.1', 'v6.4', 'base', 'rfc2-1']
+>>> STAGES["2"]
+<stage 2: patch 2 as merged: zbud no longer evicts>
+"""
 
 from __future__ import annotations
 
@@ -19,7 +25,10 @@ MAIL = "https://lore.kernel.org/linux-mm/?q=s%3A%22zswap%3A+move+writeback+LRU+f
 
 @dataclass(frozen=True)
 class Stage:
-    """One state of mm/zswap.c: what it is called, and the switches in which it differs from the others.
+    """One state of the kernel: what it is called, and the switches in which it differs from the others.
+
+    `id` is the name by which Machine and the others take it, `title` says in words what it is, `commit` which commit or
+    release of Linux ("" for patches as reviewed, which never became one). The rest are switches:
 
     `evictable`: backends that can reclaim by themselves. `header`: an object in the backend starts with
     its swap slot (8 bytes), `header_always` even where the backend is not evictable. `entry_lru`: zswap
@@ -31,6 +40,11 @@ class Stage:
     has taken for it. `claims_slot`: a fault that leaves the swap cache out claims its slot, so that a second one
     waits. `load_end` and `reclaim_end`: in which order a load and a reclaim end.
     `chain`: pages of zsmalloc's longest zspage. `tree`: where `commit` can be read.
+
+    >>> STAGES["v6.1"]
+    <stage v6.1: Linux 6.1.192>
+    >>> STAGES["2"].evicts("zbud"), STAGES["2"].evicts("z3fold")
+    (False, True)
     """
 
     id: str
@@ -55,7 +69,11 @@ class Stage:
     tree: str = TREE
 
     def evicts(self, zpool: str) -> bool:
-        """Whether that backend can reclaim by itself (`zpool_evictable`)."""
+        """Whether that backend can write its own pages back (`zpool_evictable`).
+
+        >>> STAGES["base"].evicts("zbud")
+        True
+        """
         return zpool in self.evictable
 
     @property
@@ -64,7 +82,11 @@ class Stage:
         return self.exclusive_loads in ("v2", "fixed") or self.id == "v6.5" or self.id.isdecimal()
 
     def link(self, file: str = "zswap.c") -> str:
-        """Where the kernel's own source of this stage can be read."""
+        """Where the kernel's own source of this stage can be read, `file` being one of the kernel's mm/.
+
+        >>> STAGES["v6.5"].link("zbud.c")
+        'https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/mm/zbud.c?id=v6.5'
+        """
         return self.tree.format(file=file, commit=self.commit) if self.commit else MAIL
 
     def __repr__(self) -> str:

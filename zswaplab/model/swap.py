@@ -58,7 +58,7 @@ class FrontswapOps(Protocol):
         """Fill a frame: 0, or -1 and the page is read from the device."""
 
     def invalidate_page(self, type: int, offset: int) -> Kernel:
-        """Forget a slot's page."""
+        """The slot is free again: forget its page."""
 
 
 class Swap:
@@ -98,13 +98,13 @@ class Swap:
     # -- the swap cache ------------------------------------------------------------------------
 
     def add_to_cache(self, offset: int, frame: Frame) -> None:
-        """add_to_swap_cache."""
+        """A frame enters the swap cache, under its slot (`add_to_swap_cache`)."""
         self.cache[offset] = frame
         if self.hook.observer:
             self.hook.observer("swapcache add", self, offset)
 
     def delete_from_cache(self, offset: int) -> None:
-        """delete_from_swap_cache."""
+        """A slot's frame leaves the swap cache (`delete_from_swap_cache`)."""
         del self.cache[offset]
         if self.hook.observer:
             self.hook.observer("swapcache delete", self, offset)
@@ -160,7 +160,7 @@ class Swap:
     # -- reading and writing a slot ------------------------------------------------------------
 
     def write(self, offset: int, frame: Frame) -> None:
-        """The bytes reach the device."""
+        """The bytes of a frame reach the swap device."""
         self.disk[offset] = frame.data
         if self.hook.observer:
             self.hook.observer("disk", self, offset)
@@ -185,7 +185,9 @@ class Swap:
     # -- frontswap -----------------------------------------------------------------------------
 
     def frontswap_store(self, offset: int, frame: Frame) -> Kernel:
-        """__frontswap_store: an old copy is invalidated first; the slot's bit says whether zswap took it."""
+        """Ask zswap to take a page, an old copy being invalidated first; the slot's bit says whether it did
+        (`__frontswap_store`).
+        """
         if offset in self.bitmap:
             self.bitmap.discard(offset)
             yield from self.frontswap_ops.invalidate_page(self.type, offset)
@@ -195,7 +197,7 @@ class Swap:
         return refused
 
     def frontswap_load(self, offset: int, frame: Frame) -> Kernel:
-        """__frontswap_load: zswap is asked only if the bit is set; an exclusive load clears it."""
+        """Ask zswap for a page, if the slot's bit is set; an exclusive load clears the bit (`__frontswap_load`)."""
         if offset not in self.bitmap:
             return -1
         frame.exclusive = False
@@ -206,7 +208,7 @@ class Swap:
         return missing
 
     def frontswap_invalidate_page(self, offset: int) -> Kernel:
-        """__frontswap_invalidate_page: zswap hears of a freed slot only if the bit is set."""
+        """Tell zswap that a slot is freed, if its bit is set (`__frontswap_invalidate_page`)."""
         if self.hook.observer:
             self.hook.observer("slot free", self, offset)
         if offset in self.bitmap:
@@ -235,14 +237,14 @@ class Swap:
             yield from self.leave(offset)
 
     def flush_slots(self, count: int = SLOT_CACHE) -> Kernel:
-        """swapcache_free_entries: free so many slots of those that wait, in the order in which they were given."""
+        """Free so many of the slots that wait, in the order in which they were given (`swapcache_free_entries`)."""
         while self.given and count:
             offset = self.given.pop(0)
             yield from self.leave(offset)
             count -= 1
 
     def leave(self, offset: int) -> Kernel:
-        """swap_entry_free: nobody gets the slot again before zswap has forgotten it; si->lock is held meanwhile."""
+        """Free a slot: nobody gets it before zswap has forgotten it; si->lock is held till then (`swap_entry_free`)."""
         self.free_slots += 1
         self.leaving[offset] = self.hook.task
         yield from self.frontswap_invalidate_page(offset)
@@ -252,7 +254,7 @@ class Swap:
 
     @property
     def inuse_pages(self) -> int:
-        """Slots that are not free."""
+        """How many slots are not free."""
         return len(self.in_use.union(self.cache, self.given, self.claimed))
 
     # -- turning it off --------------------------------------------------------------------------

@@ -3,6 +3,9 @@
 Models mm/zswap.c at each stage of *mm: zswap: move writeback LRU from zpool to zswap*; which code a
 stage has is decided by its switches (`stages.Stage`). Read a kernel function's `yield` as: here
 another CPU may run.
+
+Left out are memory cgroups, CPU hotplug and the mutex that each CPU's compressor has in the kernel: there two tasks of
+one CPU never compress at once, here nobody waits for that.
 """
 
 from __future__ import annotations
@@ -177,7 +180,7 @@ class Zswap(Shrinker):
 
     @kernel("zswap_frontswap_invalidate_area")
     def invalidate_area(self, type: int) -> Kernel:
-        """swapoff: free every entry of that swap type, whatever its refcount, and the tree."""
+        """The end of swapoff: free every entry of that swap type, whatever its refcount, and the tree."""
         tree = self.trees[type]
         yield tree.lock.acquire
         while tree.entries:

@@ -115,7 +115,7 @@ class Zspages(Zpool):
             zspage.group = None
 
     def free_zspage(self, zspage: Zspage) -> None:
-        """__free_zspage."""
+        """Give a zspage's pages back; it is on no list any more (`__free_zspage`)."""
         stage = self.stage
         self.remove_zspage(zspage)
         if stage.evicts("zsmalloc"):
