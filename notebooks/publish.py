@@ -27,7 +27,7 @@ from PIL import Image, ImageChops
 from tests.conftest import CHROMIUM_ARGUMENTS
 from tests.serving import running_lab
 from zswaplab.model.errors import BadInput
-from zswaplab.show.player import BROWSERS
+from zswaplab.show.page import BROWSERS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
