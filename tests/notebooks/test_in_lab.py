@@ -159,8 +159,8 @@ class Panel:
             "written back": numbers(now["written back"]),
             "read from disk": numbers(now["read from disk"]),
             "crashed": "crash" in now["ended"],
-            "last step": numbers(self.root.locator(".counter").inner_text().split(" of ")[1])[:1],
-            "tags": self.root.locator(".tag").all_inner_texts(),
+            "last step": numbers(self.player.locator("[role=slider]").first.get_attribute("aria-valuemax") or ""),
+            "tags": (self.player.locator("[title*=' · ']").first.get_attribute("title") or "").split(" · "),
         }
 
     def step(self) -> int:
