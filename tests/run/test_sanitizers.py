@@ -201,7 +201,7 @@ def test_stacks_name_the_cpu_that_freed_and_the_one_that_touches() -> None:
 @pytest.mark.parametrize(("owner", "parts"), _PARTS.items(), ids=lambda value: getattr(value, "__name__", ""))
 def test_a_part_is_named_in_reports_as_its_docstring_names_it(owner: type, parts: dict[str, str]) -> None:
     for name, function in inspect.getmembers(owner, inspect.isfunction):
-        said = re.findall(r"\(`(\w+)`\)|^(\w+):", (inspect.unwrap(function).__doc__ or "").split("\n")[0])
-        kernel = "".join(next(iter(said), ()))
+        told = inspect.unwrap(function).__doc__ or ""
+        kernel = "".join(next(iter(re.findall(r"\(`(\w+)`\)|\A(\w+):", told)), ()))
         if name in parts:
             assert parts[name] == kernel, f"{owner.__name__}.{name}"
