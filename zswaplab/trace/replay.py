@@ -7,7 +7,7 @@ the same point, and what it did is compared. Nothing recorded is used to decide 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +26,7 @@ from .variants import machine_for
 
 
 class Replay:
-    """One replay of a recording; `choices` as `Drive` has them. `position` is that of the event being taken."""
+    """One replay of a recording; `choices` as `Drive` has them."""
 
     def __init__(
         self, recording: Recording, stage: str | None = None, choices: dict[tuple[int, int], int] | None = None
@@ -39,7 +39,6 @@ class Replay:
         self.findings = Findings()
         self.comparison = Comparison(self.recording, self.machine, self.findings, by_changes=several)
         self.drive = Drive(self.recording, self.machine, self.findings, self.comparison.placement, self.choices)
-        self.position = 0
         self._outside = Outside(self.recording, self.drive, self.comparison)
         self._cpus = SeveralCpus(self.drive, self.comparison) if several else OneCpu()
         self._latest = recording.rows[0]
@@ -51,18 +50,23 @@ class Replay:
 
     # -- the recording's events, in order ------------------------------------------------------
 
-    def run(self, stop_at: int | None = None, progress: Callable[[int, int], None] | None = None) -> Replay:
-        """Replay every row, or only until a problem at or before position `stop_at`.
+    def run(
+        self, stop_at: int | None = None, known: Container[tuple[int, str]] = (),
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Replay:  # fmt: skip
+        """Replay every row, or only until a problem shows at or before position `stop_at`.
 
-        `progress` is told now and then how many events are done, of how many.
+        `known` are problems, by line and what, that do not count for that. `progress` is told now and then how many
+        events are done, of how many.
         """
         problems = self.findings.problems
         seen = 0
         try:
             for _ in self._rows_done(progress):
-                if stop_at is not None and any(row.seq <= stop_at for row, *_ in problems[seen:]):
-                    return self
-                seen = len(problems)
+                if stop_at is not None and len(problems) > seen and self.findings.position <= stop_at:
+                    if any((row.line, what) not in known for row, what, *_ in problems[seen:]):
+                        return self
+                    seen = len(problems)
             self._finish()
         except Fault as fault:
             self.findings.disagree(self._latest, f"the model's kernel faults: {fault}")
@@ -72,13 +76,16 @@ class Replay:
         """Take every event; yields the row of each once it is taken."""
         previous: Thread | None = None
         rows = len(self.recording.rows)
+        chosen = {position for position, _ in self.choices}
         for count, (position, row, name, value) in enumerate(events(self.recording)):
             thread = self.drive.thread(row.tid)
-            self._latest, self.position = row, position
+            self._latest, self.findings.position = row, position
             if previous is not thread:
                 if previous is not None and self._cpus.interrupts(previous, row):
                     self.drive.interrupt(previous)
                 previous = thread
+            if position in chosen:
+                self.drive.go_on_unseen(position)
             try:
                 self._take(thread, row, name, value)
             except Disagreement as problem:
