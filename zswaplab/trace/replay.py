@@ -41,6 +41,7 @@ class Replay:
         self.drive = Drive(self.recording, self.machine, self.findings, self.comparison.placement, self.choices)
         self._outside = Outside(self.recording, self.drive, self.comparison)
         self._cpus = SeveralCpus(self.drive, self.comparison) if several else OneCpu()
+        self._has_points = "submitted" in self.drive.vocabulary
         self._latest = recording.rows[0]
 
     @property
@@ -109,14 +110,16 @@ class Replay:
         """Begin or end of a row, or a point in it."""
         self._cpus.sees(thread, row)
         if name == "begin":
-            self.comparison.label(row)
+            self.comparison.see(row)
             self._outside.begin(thread, row)
             self._begin(thread, row)
         elif thread.lost:
             return
         elif name == "end":
             self._end(thread, row)
-        elif name in self.drive.vocabulary:
+        elif name == "submit":  # of the row of the disk write, which begins here
+            thread.submits = self.findings.position
+        else:
             self._point(thread, row, name, value)
 
     def _begin(self, thread: Thread, row: Row) -> None:
@@ -143,22 +146,34 @@ class Replay:
             self.comparison.free(row, *value)
         elif row.op == "z3fold_release":
             self.comparison.placement.compare_row(row, value)
+        elif row.op == "diskwrite":
+            self.findings.compare(row, "offset", row.cells["offset"], thread.offset)
+            if row.parent is not None and self._has_points and thread.submits != row.seq:
+                self.findings.disagree(row, "submit", row.seq, thread.submits)
+            thread.submits = None
         else:
-            self.findings.compare(row, "offset", row.cells["offset"], thread.offset if event == "submit" else value)
+            self.findings.compare(row, "offset", row.cells["offset"], value)
+            if row.op == "swapcache_add":
+                self.findings.compare(row, "ret", row.cells["ret"], 0)
 
     def _end(self, thread: Thread, row: Row) -> None:
         if row.op in FUNCTIONS:
             result = self.drive.next_event(thread, f"end {FUNCTIONS[row.op]}")
             thread.rows.pop()
+            if row.op == "writeback" and thread.submits is not None:
+                self.findings.disagree(row, "submit", thread.submits, None)
+                thread.submits = None
             self._cpus.before_end(thread, row)
             self.comparison.end(thread, row, result)
 
     def _point(self, thread: Thread, row: Row, name: str, recorded: Any) -> None:
+        if name not in self.drive.vocabulary:
+            raise Disagreement(f"the kernel comes to {name!r}, which no probe of this recording shows", name, None)
         result = self.drive.next_event(thread, name)
         if name == "malloced":
             result = result if isinstance(result, int) else 0
         if name == "lookup" and row.op == "writeback":
-            self.comparison.compare_label(row)
+            self.comparison.label(row)
         if name == "object":
             self.comparison.placement.took(row, recorded, result)
         elif name in PLACING:

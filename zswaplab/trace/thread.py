@@ -40,6 +40,7 @@ class Thread:
         self.granting = False  # it has come to an acquire
         self.lost = False  # after a disagreement in the order of points: until its next operation
         self.frame = Frame()
+        self.submits: int | None = None  # position at which it submits a page to the device
         self.handle: Handle | int | None = None  # what the backend gave it
         self.had = 0  # whether its last search of the tree found an entry
 
@@ -48,7 +49,7 @@ class Thread:
         self.done.clear()
         self.rows.clear()
         self.lost = self.paused = False
-        self.interrupted = None
+        self.interrupted = self.submits = None
         self.observed_steps = self.steps = 0
         self.at_step, self.standing = True, ""
         self.operation, self.origin = operation, row.seq
