@@ -186,7 +186,7 @@ IMPOSSIBLE: dict[str, tuple[Callable[[], tuple[int, Line]], str]] = {
     "length in words": (cell("store", length="long"), "length='long' is not a whole number"),
     "length in parts": (cell("store", length="48.5"), "length='48.5' is not a whole number"),
     "handle in words": (cell("store", handle="here"), "handle='here' is not a hexadecimal number"),
-    "another device": (cell("store", type="3"), "type=3 is another swap device than the first (0); record with one device"),
+    "another device": (cell("store", type="3"), "type=3 is another swap device than the first (0); record"),
     "ret against ok": (cell("store", ret="-12"), "ret=-12 contradicts ok=1"),
     "ok against ret": (cell("store", ok="0"), "ret=0 contradicts ok=0"),
     "unknown operation": (cell("store", op="stow"), "op='stow' is no operation"),
