@@ -141,6 +141,12 @@ def test_it_did_not_begin_at_the_beginning(folder: Path) -> None:
     refused(folder, "counters.json", "not empty when the recording began", "record from the start")
 
 
+def test_a_parameter_was_changed_meanwhile(folder: Path) -> None:
+    settings = {**SHORT.settings, "params_end": {**SHORT.settings["params"], "zswap.max_pool_percent": 7}}
+    (folder / "counters.json").write_text(json.dumps(settings))
+    refused(folder, "counters.json", "zswap.max_pool_percent was changed while it was recorded", "to 7", "that stay")
+
+
 def test_a_machine_with_a_ram_disk_reads_without_the_swap_cache(folder: Path) -> None:
     assert not machine_for(read(folder)).swap.synchronous
     changed(folder, swap="/dev/ram0 partition 65532 0 -2")
@@ -180,7 +186,7 @@ IMPOSSIBLE: dict[str, tuple[Callable[[], tuple[int, Line]], str]] = {
     "length in words": (cell("store", length="long"), "length='long' is not a whole number"),
     "length in parts": (cell("store", length="48.5"), "length='48.5' is not a whole number"),
     "handle in words": (cell("store", handle="here"), "handle='here' is not a hexadecimal number"),
-    "another device": (cell("store", type="3"), "type=3 is a swap device that the recorded machine did not have"),
+    "another device": (cell("store", type="3"), "type=3 is another swap device than the first (0); record"),
     "ret against ok": (cell("store", ret="-12"), "ret=-12 contradicts ok=1"),
     "ok against ret": (cell("store", ok="0"), "ret=0 contradicts ok=0"),
     "unknown operation": (cell("store", op="stow"), "op='stow' is no operation"),

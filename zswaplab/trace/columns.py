@@ -66,7 +66,7 @@ TABLE: dict[str, list[Column]] = {  # kind of row -> its columns
         Column("length", INPUT, "where the page was compressed, or is same-filled (0)"),
         Column("alloc_size", PREDICTED, "where the backend was asked for room"),
         Column("handle", PREDICTED, "where the backend gave room"),
-        Column("hval", PREDICTED, "where the backend gave room; with zbud, and a page of its own in z3fold: not used"),
+        Column("hval", PREDICTED, "where the backend gave room"),
     ],
     "load": [*_SAME_SLOT, *_LABEL, *_RESULT, *_AFTER, *_TRUE, *_POINTS],
     "invalidate": [*_SAME_SLOT, *_LABEL, Column("ok", PREDICTED), *_AFTER, *_TRUE, *_POINTS],
@@ -74,7 +74,7 @@ TABLE: dict[str, list[Column]] = {  # kind of row -> its columns
     "free": [
         Column("type", INPUT, "where an entry knows it"), Column("offset", PREDICTED), *_LABEL,
         Column("length", PREDICTED), Column("true_before", PREDICTED),
-        Column("handle", PREDICTED, "always; of a same-filled page it is the fill word: input"),
+        Column("handle", PREDICTED),
     ],
     "writeback": [
         *_SAME_SLOT, *_LABEL, *_RESULT, *_AFTER, *_TRUE, *_COUNTERS, *_POINTS,
@@ -110,6 +110,11 @@ TABLE: dict[str, list[Column]] = {  # kind of row -> its columns
     "w:sample": [Column("length", PREDICTED)],
     "w:end": [],
 }  # fmt: skip
+EXCEPTIONS = {  # (kind of row, column) -> where it is not what the table says
+    ("free", "handle"): "of a same-filled page it is the fill word: input",
+    ("store", "hval"): "with zbud, and of an object that has a page of z3fold's for itself: not used",
+    ("writeback", "hval"): "of such an object the highest byte, and with a handle that has no header all: not used",
+}
 LATER = ("shrink_lru", "lru_entry", "shrinker_scan")  # kinds of later kernels, which no stage has
 POINTS = {  # point -> whether it has a value
     **dict.fromkeys(("malloc", "map", "unmap", "erase", "lookup", "submit"), False),
@@ -143,17 +148,29 @@ def wrong_columns(kind: str, filled: Iterable[str], header: Iterable[str], forma
 
 
 def table() -> pandas.DataFrame:
-    """The table, a row for each kind of row and column: its use, where it is filled, in which formats."""
+    """The table, a row for each kind of row and column: its use, where it is filled, in which formats; exceptions.
+
+    >>> free = table().set_index("row").loc["free"]
+    >>> list(free["column"])
+    ['type', 'offset', 'mm', 'page', 'version', 'length', 'true_before', 'handle']
+    """
     import pandas
 
-    return pandas.DataFrame(rows(), columns=["row", "column", "use", "filled", "formats"])
+    return pandas.DataFrame(rows(), columns=["row", "column", "use", "filled", "formats", "but"])
 
 
 def rows() -> list[tuple[Any, ...]]:
     """The rows of `table`, without pandas; what all kinds of row have comes first."""
     kinds = {"every row": _WHERE, **TABLE}
     return [
-        (kind, name, use, filled, "all" if formats == tuple(FORMATS) else ", ".join(formats))
+        (
+            kind,
+            name,
+            use,
+            filled,
+            "all" if formats == tuple(FORMATS) else ", ".join(formats),
+            EXCEPTIONS.get((kind, name), ""),
+        )
         for kind, columns in kinds.items()
         for name, use, filled, formats in columns
     ]

@@ -13,10 +13,11 @@ from .findings import Findings
 from .placement import Placement
 from .program import Input, call
 from .read import Recording, Row
-from .thread import Thread
+from .thread import Interruption, Thread
 
 _STEPS = {"malloc", "map", "unmap", "lookup", "submit"}  # steps of the model that a recording has points for
 _SLEEPS = {"alloc", "compress", "decompress", "lookup", "submit", "read"}  # steps at which a thread may sleep
+_UNSEEN = "another thread ran inside, at a point that was not recorded"
 _BEGINS = {function: f"begin {function}" for function in FUNCTIONS.values()}
 _ENDS = {function: f"end {function}" for function in FUNCTIONS.values() if function != "invalidate_area"}
 
@@ -38,9 +39,9 @@ class AtMalloc(Protocol):
 class Drive:
     """Drives the model's threads.
 
-    `choices` says how many steps a thread goes on, unseen, before an interruption: (line of its row, which
-    interruption) -> steps; `interrupted` lists the interruptions there were. `program` is what was fed to
-    the model, in order: see `program`. `current` is the thread whose step it is.
+    `choices` says how many steps an interrupted operation goes on, unseen: (position, line of its row) -> steps;
+    `interrupted` lists the interruptions there were. `program` is what was fed to the model, in order: see `program`.
+    `current` is the thread whose step it is.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Drive:
     ) -> None:  # fmt: skip
         self.machine = machine
         self.choices = choices
-        self.interrupted: list[tuple[Row, int]] = []
+        self.interrupted: list[Interruption] = []
         self.program: list[Input] = []
         self.threads: dict[int, Thread] = {}
         self.current: Thread | None = None
@@ -170,7 +171,8 @@ class Drive:
     def next_event(self, thread: Thread, name: str) -> Any:
         """What the model does next in that thread, which must be `name`."""
         if thread.interrupted:
-            thread.interrupted = False
+            thread.interrupted.until = self._findings.position
+            thread.interrupted = None
             self._resume(thread)
         while not thread.done:
             if thread.operation is None:
@@ -218,18 +220,35 @@ class Drive:
 
     def interrupt(self, thread: Thread) -> None:
         """Another thread of the same CPU runs: so this one holds no spinlock, it cannot be preempted with one."""
-        while thread.operation is not None and (thread.held or not (thread.rows or thread.done)):
+        while thread.operation is not None and not (thread.rows or thread.done):
             self.advance(thread)  # between two rows it goes on to the next thing that would be seen
-        while thread.operation is not None and not (self._preempts or thread.done or thread.standing in _SLEEPS):
-            self.advance(thread)  # it gave the CPU up itself, and can do that only where it may sleep
-        thread.interrupted = bool(thread.rows)
+        self._to_where_it_may_stand(thread)
+        thread.interrupted = None
         if thread.rows:
             row = thread.rows[-1]
-            for _ in range(self.choices.get((row.line, thread.interruptions), 0)):
+            thread.interrupted = Interruption(row, self._findings.position, row.seq_end)
+            self.interrupted.append(thread.interrupted)
+        self._pause(thread)
+
+    def go_on_unseen(self, position: int) -> None:
+        """At this position, those that are interrupted go on as chosen, and are interrupted again."""
+        for thread in self.threads.values():
+            steps = self.choices.get((position, thread.interrupted.row.line), 0) if thread.interrupted else 0
+            for _ in range(steps):
                 if thread.operation is not None:
                     self.advance(thread)
-            self.interrupted.append((row, thread.interruptions))
-            thread.interruptions += 1
+            if steps and thread.interrupted:
+                self._to_where_it_may_stand(thread)
+                self._pause(thread)
+                self._findings.classify(thread.interrupted.row, "order inferred", _UNSEEN)
+
+    def _to_where_it_may_stand(self, thread: Thread) -> None:
+        while thread.operation is not None and thread.held:
+            self.advance(thread)
+        while thread.operation is not None and not (self._preempts or thread.done or thread.standing in _SLEEPS):
+            self.advance(thread)  # it gave the CPU up itself, and can do that only where it may sleep
+
+    def _pause(self, thread: Thread) -> None:
         if thread.operation is not None:
             self.program.append(("pause", thread.tid, (thread.observed_steps, thread.steps, thread.at_step)))
             thread.observed_steps, thread.steps, thread.paused = 0, 0, True
@@ -244,8 +263,7 @@ class Drive:
                 inferred = True
         if inferred:
             for row in thread.rows[-1:]:
-                why = "another thread ran inside, at a point that was not recorded"
-                self._findings.classify(row, "order inferred", why)
+                self._findings.classify(row, "order inferred", _UNSEEN)
 
     def _state(self) -> tuple[Any, ...]:
         zswap = self.machine.zswap

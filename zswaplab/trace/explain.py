@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterator
 
-from .read import Recording
+from .findings import Problem
+from .read import Recording, Row
 from .replay import Replay
 
 _STEPS_TRIED = 6  # how far an interrupted operation is let go on, when that explains a problem
+_MOST_SUSPECTS = 8  # interruptions that are tried for one problem
+_IN_VAIN = 3  # problems for which all tries were in vain: then no more are made
 
 
 def replay_in_order(
@@ -23,37 +26,57 @@ def replay_in_order(
 
 
 def explain(replay: Replay) -> Replay:
-    """A replay that has run, or a better one: with choices that explain problems of this one."""
+    """A replay that has run, or a better one: with choices that explain problems of this one.
+
+    A problem that nothing explains stays, and the next one is looked at, until a few have been in vain.
+    """
     if replay.recording.parameters.get("cpus", 1) > 1:
         return replay
-    while replay.findings.problems:
-        better = next(filter(None, (_retry(replay, key) for key in _suspects(replay))), None)
-        if better is None:
-            break
-        replay = better
+    known: set[tuple[int, str]] = set()
+    in_vain = 0
+    while in_vain < _IN_VAIN and (problem := _first(replay, known)):
+        suspects = _suspects(replay, *problem)
+        better = next(filter(None, (_retry(replay, key, problem[1], known) for key in suspects)), None)
+        if better:
+            replay = better
+        else:
+            in_vain += bool(suspects)
+            known |= {_name(one) for one, at in _problems(replay) if at == problem[1]}
     return replay
 
 
-def _first_position(replay: Replay) -> int:
-    last = replay.recording.rows[-1]
-    return min((row.seq for row, *_ in replay.findings.problems), default=last.seq_end + 1)
+def _problems(replay: Replay) -> Iterator[tuple[Problem, int]]:
+    """Each problem, and where it showed."""
+    return zip(replay.findings.problems, replay.findings.found_at, strict=True)
 
 
-def _suspects(replay: Replay) -> list[tuple[int, int]]:
-    """Interruptions of the operations in which the first problem lies, the last one first."""
-    position = _first_position(replay)
-    return [
-        (row.line, number)
-        for row, number in reversed(replay.drive.interrupted)
-        if row.seq <= position <= row.seq_end and (row.line, number) not in replay.choices
-    ]
+def _name(problem: Problem) -> tuple[int, str]:
+    row, what, *_ = problem
+    return row.line, what
 
 
-def _retry(replay: Replay, key: tuple[int, int]) -> Replay | None:
+def _first(replay: Replay, known: Container[tuple[int, str]]) -> tuple[Row, int] | None:
+    """The row of the first problem that is not known yet, and where it showed."""
+    return next(((one[0], at) for one, at in _problems(replay) if _name(one) not in known), None)
+
+
+def _suspects(replay: Replay, row: Row, position: int) -> list[tuple[int, int]]:
+    """When an interrupted operation may have gone on: (position, line of its row).
+
+    At the beginning of an interruption during which the problem's row ran, up to where it showed, and just before
+    that row; the last interruptions, the last one first.
+    """
+    during = [one for one in reversed(replay.drive.interrupted) if one.at <= position and one.until >= row.seq]
+    moments = [(one.at, one.row.line) for one in during[:_MOST_SUSPECTS]]
+    moments += [(row.seq, one.row.line) for one in during[:_MOST_SUSPECTS] if one.at < row.seq]
+    return [moment for moment in moments if moment not in replay.choices]
+
+
+def _retry(replay: Replay, key: tuple[int, int], position: int, known: Container[tuple[int, str]]) -> Replay | None:
     """A replay in which the interrupted operation went on further, if its first problem comes later."""
-    position = _first_position(replay)
     for steps in range(1, _STEPS_TRIED + 1):
-        trial = Replay(replay.recording, replay.stage, {**replay.choices, key: steps}).run(stop_at=position)
-        if _first_position(trial) > position:
+        trial = Replay(replay.recording, replay.stage, {**replay.choices, key: steps}).run(position, known)
+        first = _first(trial, known)
+        if first is None or first[1] > position:
             return trial
     return None

@@ -13,13 +13,16 @@ class Findings:
     """What has been found so far.
 
     `found` maps a row's line to its class (see `conform`), `reasons` says why a class is not "agrees",
-    `problems` lists (row, what, recorded, model).
+    `problems` lists (row, what, recorded, model), `found_at` where in the recording each showed; `position` is that of
+    the event being taken.
     """
 
     def __init__(self) -> None:
         self.found: dict[int, str] = {}
         self.reasons: dict[int, str] = {}
         self.problems: list[Problem] = []
+        self.found_at: list[int] = []
+        self.position = 0
 
     def agree(self, row: Row) -> None:
         """The model does this operation too; what it does in it is compared later."""
@@ -40,3 +43,4 @@ class Findings:
         self.found[row.line] = "disagrees"
         self.reasons.setdefault(row.line, what)
         self.problems.append((row, what, recorded, model))
+        self.found_at.append(self.position)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..model.compressors import RecordedPage
+from ..model.errors import EEXIST
 from ..model.swap import ACTIVATE, DEACTIVATE, SLOT_CACHE
 from .compare import Comparison
 from .drive import Drive
@@ -92,9 +93,10 @@ class Outside:
 
     def _swapcache_add(self, thread: Thread, row: Row) -> None:
         offset = row.cells["offset"]
-        if row.cells.get("ok"):
-            if offset in self._swap.cache or offset in self._swap.given:
-                self._disagree(row, "the slot is in the swap cache already, or given up")
+        self._comparison.findings.compare(row, "ret", row.cells["ret"], -EEXIST if offset in self._swap.cache else 0)
+        if row.cells["ok"]:
+            if offset in self._swap.given:
+                self._disagree(row, "the slot is given up already")
             self._change("cache", offset)
 
     def _swapcache_del(self, thread: Thread, row: Row) -> None:

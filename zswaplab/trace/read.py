@@ -197,6 +197,12 @@ def _read_settings(path: Path) -> dict[str, Any]:
         raise BadInput(f"{path}: params: {wrong[0]}={parameters[wrong[0]]!r} is not a whole number; fetch it again")
     if started.get("zswap.stored_pages", 0):
         raise BadInput(f"{path}: zswap was not empty when the recording began; record from the start of the machine")
+    for name, value in settings.get("params_end", {}).items():
+        if name.startswith("zswap.") and parameters.get(name, value) != value:
+            raise BadInput(
+                f"{path}: {name} was changed while it was recorded, from {parameters[name]!r} to {value!r}, and no row "
+                "says when; record with parameters that stay"
+            )
     return settings
 
 
@@ -278,7 +284,7 @@ def _bit(text: str) -> int:
 
 def _device(text: str) -> int:
     if (number := _whole(text)) != 0:
-        raise ValueError(f"={number} is a swap device that the recorded machine did not have (it has type 0)")
+        raise ValueError(f"={number} is another swap device than the first (0)")
     return number
 
 
@@ -421,7 +427,9 @@ class _Rows:
         return "cannot be read"
 
     def _refuse(self, line: int, rule: str) -> BadInput:
-        return BadInput(f"{self._path}: line {line}: {rule}; correct the line or fetch the file again")
+        again = "correct the line or fetch the file again"
+        remedy = f"record with one device; if there was one, {again}" if rule.startswith("type=") else again
+        return BadInput(f"{self._path}: line {line}: {rule}; {remedy}")
 
 
 def _picker(places: list[int]) -> Callable[[Any], tuple[Any, ...]]:

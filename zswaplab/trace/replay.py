@@ -7,7 +7,7 @@ the same point, and what it did is compared. Nothing recorded is used to decide 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +26,7 @@ from .variants import machine_for
 
 
 class Replay:
-    """One replay of a recording; `choices` as `Drive` has them. `position` is that of the event being taken."""
+    """One replay of a recording; `choices` as `Drive` has them."""
 
     def __init__(
         self, recording: Recording, stage: str | None = None, choices: dict[tuple[int, int], int] | None = None
@@ -39,9 +39,9 @@ class Replay:
         self.findings = Findings()
         self.comparison = Comparison(self.recording, self.machine, self.findings, by_changes=several)
         self.drive = Drive(self.recording, self.machine, self.findings, self.comparison.placement, self.choices)
-        self.position = 0
         self._outside = Outside(self.recording, self.drive, self.comparison)
         self._cpus = SeveralCpus(self.drive, self.comparison) if several else OneCpu()
+        self._has_points = "submitted" in self.drive.vocabulary
         self._latest = recording.rows[0]
 
     @property
@@ -51,18 +51,23 @@ class Replay:
 
     # -- the recording's events, in order ------------------------------------------------------
 
-    def run(self, stop_at: int | None = None, progress: Callable[[int, int], None] | None = None) -> Replay:
-        """Replay every row, or only until a problem at or before position `stop_at`.
+    def run(
+        self, stop_at: int | None = None, known: Container[tuple[int, str]] = (),
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Replay:  # fmt: skip
+        """Replay every row, or only until a problem shows at or before position `stop_at`.
 
-        `progress` is told now and then how many events are done, of how many.
+        `known` are problems, by line and what, that do not count for that. `progress` is told now and then how many
+        events are done, of how many.
         """
         problems = self.findings.problems
         seen = 0
         try:
             for _ in self._rows_done(progress):
-                if stop_at is not None and any(row.seq <= stop_at for row, *_ in problems[seen:]):
-                    return self
-                seen = len(problems)
+                if stop_at is not None and len(problems) > seen and self.findings.position <= stop_at:
+                    if any((row.line, what) not in known for row, what, *_ in problems[seen:]):
+                        return self
+                    seen = len(problems)
             self._finish()
         except Fault as fault:
             self.findings.disagree(self._latest, f"the model's kernel faults: {fault}")
@@ -72,13 +77,16 @@ class Replay:
         """Take every event; yields the row of each once it is taken."""
         previous: Thread | None = None
         rows = len(self.recording.rows)
+        chosen = {position for position, _ in self.choices}
         for count, (position, row, name, value) in enumerate(events(self.recording)):
             thread = self.drive.thread(row.tid)
-            self._latest, self.position = row, position
+            self._latest, self.findings.position = row, position
             if previous is not thread:
                 if previous is not None and self._cpus.interrupts(previous, row):
                     self.drive.interrupt(previous)
                 previous = thread
+            if position in chosen:
+                self.drive.go_on_unseen(position)
             try:
                 self._take(thread, row, name, value)
             except Disagreement as problem:
@@ -102,14 +110,16 @@ class Replay:
         """Begin or end of a row, or a point in it."""
         self._cpus.sees(thread, row)
         if name == "begin":
-            self.comparison.label(row)
+            self.comparison.see(row)
             self._outside.begin(thread, row)
             self._begin(thread, row)
         elif thread.lost:
             return
         elif name == "end":
             self._end(thread, row)
-        elif name in self.drive.vocabulary:
+        elif name == "submit":  # of the row of the disk write, which begins here
+            thread.submits = self.findings.position
+        else:
             self._point(thread, row, name, value)
 
     def _begin(self, thread: Thread, row: Row) -> None:
@@ -136,22 +146,34 @@ class Replay:
             self.comparison.free(row, *value)
         elif row.op == "z3fold_release":
             self.comparison.placement.compare_row(row, value)
+        elif row.op == "diskwrite":
+            self.findings.compare(row, "offset", row.cells["offset"], thread.offset)
+            if row.parent is not None and self._has_points and thread.submits != row.seq:
+                self.findings.disagree(row, "submit", row.seq, thread.submits)
+            thread.submits = None
         else:
-            self.findings.compare(row, "offset", row.cells["offset"], thread.offset if event == "submit" else value)
+            self.findings.compare(row, "offset", row.cells["offset"], value)
+            if row.op == "swapcache_add":
+                self.findings.compare(row, "ret", row.cells["ret"], 0)
 
     def _end(self, thread: Thread, row: Row) -> None:
         if row.op in FUNCTIONS:
             result = self.drive.next_event(thread, f"end {FUNCTIONS[row.op]}")
             thread.rows.pop()
+            if row.op == "writeback" and thread.submits is not None:
+                self.findings.disagree(row, "submit", thread.submits, None)
+                thread.submits = None
             self._cpus.before_end(thread, row)
             self.comparison.end(thread, row, result)
 
     def _point(self, thread: Thread, row: Row, name: str, recorded: Any) -> None:
+        if name not in self.drive.vocabulary:
+            raise Disagreement(f"the kernel comes to {name!r}, which no probe of this recording shows", name, None)
         result = self.drive.next_event(thread, name)
         if name == "malloced":
             result = result if isinstance(result, int) else 0
         if name == "lookup" and row.op == "writeback":
-            self.comparison.compare_label(row)
+            self.comparison.label(row)
         if name == "object":
             self.comparison.placement.took(row, recorded, result)
         elif name in PLACING:

@@ -276,8 +276,8 @@ class _Watch:
         thread, comparison = self.replay.drive.current, self.replay.comparison
         known = comparison.pages.get(offset)
         self.rows.append(Done({
-            **row, "at": self.replay.position, "seq": thread.origin if thread else 0,
-            "page": comparison.owners[offset][1] if offset in comparison.owners else None,
+            **row, "at": self.replay.findings.position, "seq": thread.origin if thread else 0,
+            "page": comparison.owners.slots[offset][1] if offset in comparison.owners.slots else None,
             "length": known.length if known is not None else None, "ok": not result, "result": result,
             "pool_pages": zswap.size, "stored_pages": zswap.counters.stored_pages,
             "written_back": zswap.counters.written_back_pages, "limit_hit": zswap.counters.pool_limit_hit,

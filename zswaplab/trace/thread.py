@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 from ..model.steps import Kernel
 from ..model.swap import Frame
 from ..model.zpool import Handle
 from .read import Row
+
+
+@dataclass
+class Interruption:
+    """Other threads run inside a row's operation, from position `at` to `until`."""
+
+    row: Row
+    at: int
+    until: int
 
 
 class Thread:
@@ -23,14 +33,14 @@ class Thread:
         self.standing = ""  # the kind of step that it has come to
         self.at_step = True  # where it stands: not where a function begins or ends
         self.paused = False  # its operation was interrupted and has not ended since
-        self.interruptions = 0
         self.done: deque[tuple[str, Any]] = deque()
         self.rows: list[Row] = []  # the operations it is in, outermost first
-        self.interrupted = False  # another thread ran since its last point
+        self.interrupted: Interruption | None = None  # another thread ran since its last point
         self.held = 0  # locks
         self.granting = False  # it has come to an acquire
         self.lost = False  # after a disagreement in the order of points: until its next operation
         self.frame = Frame()
+        self.submits: int | None = None  # position at which it submits a page to the device
         self.handle: Handle | int | None = None  # what the backend gave it
         self.had = 0  # whether its last search of the tree found an entry
 
@@ -38,8 +48,9 @@ class Thread:
         """Something new; what it did before is over."""
         self.done.clear()
         self.rows.clear()
-        self.lost = self.interrupted = self.paused = False
-        self.observed_steps = self.steps = self.interruptions = 0
+        self.lost = self.paused = False
+        self.interrupted = self.submits = None
+        self.observed_steps = self.steps = 0
         self.at_step, self.standing = True, ""
         self.operation, self.origin = operation, row.seq
 

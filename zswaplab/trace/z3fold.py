@@ -118,6 +118,9 @@ class Z3foldPlacement(Placement):
         where, word = self._held[handle]
         self._fresh.discard(handle)
         recorded = row.cells["handle"]
+        if isinstance(where[0], _Slots) and "hval" not in row.cells:
+            self._findings.disagree(row, "hval", None, self._address(word))
+            return
         if isinstance(where[0], _Slots):
             value = row.cells["hval"]
             self._learn(word, value)
@@ -147,6 +150,8 @@ class Z3foldPlacement(Placement):
 
     def written_back(self, row: Row, handle: Handle) -> None:
         """Reclaim makes words of its own for all objects of a page; the patch that ends it gives the handle itself."""
+        if "hval" not in row.cells:
+            return
         recorded, value = row.cells["handle"], row.cells["hval"]
         compare = self._findings.compare
         if handle.page.headless:

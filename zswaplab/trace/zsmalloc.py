@@ -46,6 +46,8 @@ class ZsmallocPlacement(Placement):
             if frame not in self._taken and frames.setdefault(self._page(handle), frame) == frame:
                 self._taken.add(frame)
             self._compare_location(row, handle)
+        elif "hval" in self._columns:
+            self._findings.disagree(row, "hval", None, handle)
 
     def written_back(self, row: Row, handle: Handle) -> None:
         self._findings.compare(row, "handle", row.cells["handle"], self.where(handle))
