@@ -371,6 +371,10 @@ class Session:
         """The functions that have run, as of the stage: `function`, its `lines`, `kernel` (the name there), `url`."""
         return self._places.sources
 
+    def place(self, code: CodeType, line: int) -> Place | None:
+        """Where a function stands, as (number of its source, line in it); None for what is not of the model's."""
+        return self._places.place(code, line)
+
     # -- another future ----------------------------------------------------------------------------
 
     def fork(self, step: int, **settings: Any) -> Session:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import ipywidgets
+import ipywidgets  # type: ignore[import-untyped]
 
 from ..model.errors import BadInput, choose
 from ..model.machine import Machine
@@ -39,7 +39,7 @@ def lab(
     return Lab(stage, shown, list(revisit() if workload is None else workload), zpool, ram_pages)
 
 
-class Lab(ipywidgets.VBox):
+class Lab(ipywidgets.VBox):  # type: ignore[misc]
     """The panel. `evictable` and `exclusive_loads` are its switches, `player` its player, `history` the run shown."""
 
     def __init__(self, stage: str, shown: list[str], workload: list[str], zpool: str, ram_pages: int) -> None:
@@ -56,6 +56,7 @@ class Lab(ipywidgets.VBox):
             one.observe(self.again, "value")
         row = ipywidgets.HBox(switches, layout=ipywidgets.Layout(flex_flow="row wrap", grid_gap="4px 28px"))
         super().__init__([row, self.outcome, self.player])
+        self.add_class("zswaplab-panel")  # whose switches pass the player's keys on to it
 
     def __repr__(self) -> str:
         words = "; ".join(f"{name}: {value}" for name, value in facts(self.history).items())

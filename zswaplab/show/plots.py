@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..model.errors import ENOMEM, BadInput
+from ..run.history import History
 from .palette import EVENT_COLOURS, OKABE_ITO
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ..run.history import History
     from ..trace.tables import Life, Replayed
 
 COLOURS = EVENT_COLOURS["light"]
@@ -82,7 +82,7 @@ def draw_lives(axes: Axes, replayed: Replayed) -> int:
         color = OKABE_ITO[colour]
         numbers, places = zip(*places_of(replayed, life, every), strict=True)
         axes.plot(numbers, places, color=color, linewidth=1.8, path_effects=halo, zorder=3)
-        edge = {"markeredgecolor": PAPER, "zorder": 4, "clip_on": False, "linestyle": "none"}
+        edge: dict[str, Any] = {"markeredgecolor": PAPER, "zorder": 4, "clip_on": False, "linestyle": "none"}
         axes.plot(life.put, [0] * len(life.put), marker="o", color=color, markersize=6, **edge)
         marker, end = ("X", COLOURS["writeback"]) if life.written_back else ("s", INK)
         axes.plot(numbers[-1], places[-1], marker=marker, color=end, markersize=9, **edge)
@@ -130,7 +130,7 @@ def plot_size(run: Replayed | History) -> Figure:
     `run` is what `replay` or `record` returns: time is then counted in operations or in steps. Raises
     BadInput for anything else.
     """
-    if hasattr(run, "moments"):
+    if isinstance(run, History):
         name, unit, limit, accept = run.title or run.tags[0], "steps", run.limit, run.accept
         sizes, full, poor = sizes_of_history(run)
     else:
@@ -147,7 +147,7 @@ def plot_size(run: Replayed | History) -> Figure:
     axes.axhline(accept, color=COLOURS["store"], linestyle=":", linewidth=1.6, label=f"accepts again below {accept}")
     axes.plot(sizes, color=INK, linewidth=1.4, drawstyle="steps-post", label="size of the pool")
     top = max([limit, *sizes])
-    marks = {"markersize": 8, "linestyle": "none", "marker": "|"}
+    marks: dict[str, Any] = {"markersize": 8, "linestyle": "none", "marker": "|"}
     for refused, height, colour, why in ((full, 1.1, "writeback", "full"), (poor, 1.19, "refuse", "too large")):
         label = f"{len(refused):,} refused: {why}"
         axes.plot(refused, [top * height] * len(refused), color=COLOURS[colour], label=label, **marks)
@@ -207,7 +207,7 @@ def plot_agreement(run: str | Path) -> Figure:
 
 def sizes_of_history(history: History) -> tuple[list[int], list[int], list[int]]:
     """The pool's size at each step, and the steps in which a page was refused: it was full, or did not fit."""
-    sizes, full, poor = [0], [], []
+    sizes, full, poor = [0], list[int](), list[int]()
     for step, moment in enumerate(history.moments):
         changed = [change[1] for change in moment.changes if change[0] == "size"]
         sizes.append(changed[-1] if changed else sizes[-1])
@@ -218,10 +218,11 @@ def sizes_of_history(history: History) -> tuple[list[int], list[int], list[int]]
 
 def show(figure: Figure) -> None:
     """Display a figure in a notebook, with its alt text."""
-    from IPython.display import Image, display
+    from IPython import display
 
     alt = getattr(figure, "alt", "")
-    display(Image(png(figure), alt=alt), metadata={"image/png": {"alt": alt}})
+    picture: Any = display.Image(png(figure), alt=alt)  # type: ignore[no-untyped-call]
+    display.display(picture, metadata={"image/png": {"alt": alt}})  # type: ignore[no-untyped-call]
 
 
 def save(figure: Figure, path: str | Path) -> Path:
