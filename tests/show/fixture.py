@@ -90,6 +90,8 @@ SOURCES = {
     ),
 }
 NAMES = list(SOURCES)
+IDLE = {"task": "what is read", "state": "not started", "stack": [], "holds": [], "waits": None, "holder": None,
+        "refs": [], "steps": 0}  # fmt: skip
 
 
 def at(function: str, text: str) -> list[int]:
@@ -103,11 +105,13 @@ class Toy:
 
     def __init__(self, limit: int, accept: int, lru_of: str = "entries", cpus: int = 1) -> None:
         self.payload: Payload = {
-            "title": "A pool fills up",
+            "version": 2, "title": "A pool fills up",
             "tags": ["patch 1", f"zbud, {'not ' * (lru_of == 'entries')}evictable", "exclusive loads off"],
-            "limit": limit, "accept": accept, "backend": "zbud",
-            "page_units": UNITS, "header_units": HEADER, "unit_bytes": UNIT,
-            "lru_of": lru_of, "cpus": cpus,
+            "limit": limit, "accept": accept, "cpus": cpus, "tasks": ["everything", "what is read"] if cpus > 1 else [],
+            "pools": [{
+                "backend": "zbud", "compressor": "deflate", "evictable": lru_of == "pages", "lru_of": lru_of,
+                "page_units": UNITS, "header_units": HEADER, "unit_bytes": UNIT,
+            }],
             "sources": [
                 {"function": name, "kernel": kernel, "url": kernel and f"{URL}#{i}", "lines": text.splitlines()}
                 for i, (name, (kernel, text)) in enumerate(SOURCES.items())
@@ -116,7 +120,7 @@ class Toy:
                 "pool_total_size": 0, "stored_pages": 0, "same_filled_pages": 0,
                 "pool_limit_hit": 0, "written_back_pages": 0, "duplicate_entry": 0,
             },
-            "steps": [],
+            "begin": [], "operations": [], "steps": [], "reports": [],
         }  # fmt: skip
         self.of_entries = lru_of == "entries"
         self.counters = dict(self.payload["counters"])
@@ -126,23 +130,33 @@ class Toy:
         self.lru: list[int] = []  # head first
         self.pages: dict[int, list[list[int]]] = {}
         self.full = False
-        self.operation, self.text = -1, ""
+        self.text = ""
 
     def begin(self, text: str) -> None:
-        self.operation, self.text = self.operation + 1, text
+        """An operation begins: its kind is its first words, its pages are the numbers in it."""
+        kind, *rest = text.replace("page out", "page_out").split()
+        pages = [int(word) for word in rest if word.isdecimal()]
+        self.text = text
+        self.payload["operations"].append({"text": text, "kind": kind, "pages": pages, "cpu": 0})
 
-    def step(self, say: str, where: list[list[int]], *changes: list[Any], event: str | None = None,
-             holds: tuple[str, ...] = (), other: dict[str, Any] | None = None) -> None:  # fmt: skip
-        cpus = [{"task": self.text, "stack": where, "holds": list(holds), "waits": None}]
+    def step(
+        self, say: str, where: list[list[int]], *changes: list[Any], event: str | None = None, story: bool = False,
+        subject: int | None = None, holds: tuple[str, ...] = (), other: dict[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        refs = [[NAMES[where[-1][0]], "entry", subject]] if where and subject is not None else []
+        cpus = None
         if self.payload["cpus"] == 2:
-            cpus.append(other or {"task": "idle", "stack": [], "holds": [], "waits": None})
+            first = {"task": self.text, "state": "running", "stack": where, "holds": list(holds), "waits": None,
+                     "holder": None, "refs": refs, "steps": len(self.payload["steps"]) + 1}  # fmt: skip
+            cpus = [first, other or IDLE]
         self.payload["steps"].append({
-            "say": say, "event": event, "operation": self.operation, "operation_text": self.text,
-            "cpus": cpus, "changes": list(changes),
+            "say": say, "event": event, "story": story or event is not None, "subject": subject,
+            "operation": len(self.payload["operations"]) - 1, "cpu": 0, "stack": where, "holds": list(holds),
+            "refs": refs, "changes": list(changes), "cpus": cpus,
         })  # fmt: skip
 
     def entry(self, id: int, **fields: Any) -> list[Any]:
-        self.entries.setdefault(id, {}).update(fields)
+        self.entries.setdefault(id, {"pool": 0, "value": None}).update(fields)
         return ["entry", id, dict(self.entries[id])]
 
     def count(self, **more: int) -> list[Any]:
@@ -158,7 +172,14 @@ class Toy:
         if which in self.lru:
             self.lru.remove(which)
         self.lru.insert(0, which)
-        return ["lru+", which]
+        return ["lru+", 0, which]
+
+    def page(self, number: int) -> list[Any]:
+        """A backend's page as it is; its key is its number."""
+        objects = self.pages.get(number)
+        if objects is None:
+            return ["page", number, None]
+        return ["page", number, {"pool": 0, "number": number, "units": UNITS, "objects": [*objects]}]
 
     def place(self, id: int, length: int) -> int:
         """First fit: the first slot lies after the header, the last one at the page's end."""
@@ -178,12 +199,12 @@ class Toy:
             if any(o[0] == id for o in objects):
                 self.pages[number] = [o for o in objects if o[0] != id]
                 if self.pages[number]:
-                    return [["page", number, [*self.pages[number]]]]
+                    return [self.page(number)]
                 del self.pages[number]
-                gone = [["page", number, None]]
+                gone = [self.page(number)]
                 if not self.of_entries and number in self.lru:
                     self.lru.remove(number)
-                    gone.insert(0, ["lru-", number])
+                    gone.insert(0, ["lru-", 0, number])
                 return gone
         return []
 
@@ -193,7 +214,7 @@ class Toy:
         changes = [["entry", id, None]]
         if self.of_entries and id in self.lru:
             self.lru.remove(id)
-            changes.insert(0, ["lru-", id])
+            changes.insert(0, ["lru-", 0, id])
         return [*changes, *self.remove(id), self.size()]
 
     def page_out(self, page: int, length: int) -> None:
@@ -212,16 +233,16 @@ class Toy:
         self.step(
             f"Memory is short: page {page} must leave RAM. zswap makes a new **entry** for it.",
             [at("store", "entry = Entry")],
-            self.entry(id, page=page, offset=page + 4, length=0, refcount=1, linked=False),
+            self.entry(id, page=page, offset=page + 4, length=0, refcount=1, linked=False), subject=id,
         )
         if length:
             number = self.place(id, length)
-            changes = [self.entry(id, length=length), ["page", number, [*self.pages[number]]]]
+            changes = [self.entry(id, length=length), self.page(number)]
             if not self.of_entries:
                 changes.append(self.touch(number))
             self.step(
                 f"Its 4096 bytes compress to **{length}**; zbud finds room for them in its page {number}.",
-                [at("store", "zpool.malloc")], *changes,
+                [at("store", "zpool.malloc")], *changes, subject=id,
             )  # fmt: skip
         old = [] if page not in self.by_page else self.drop(page)
         self.by_page[page] = id
@@ -233,7 +254,7 @@ class Toy:
             if length else f"Page {page} is all one value: zswap keeps **no bytes** of it, only the value.",
             [at("store", "pool.lru.add")],
             *changes, self.size(), self.count(stored_pages=1, **({} if length else {"same_filled_pages": 1})),
-            event="store", holds=("tree lock", "lru lock"),
+            event="store", subject=id, holds=("tree lock", "lru_lock"),
         )  # fmt: skip
 
     def read(self, page: int, fault: bool = False) -> None:
@@ -241,27 +262,29 @@ class Toy:
         id = self.by_page[page]
         self.step(
             f"Page {page} is needed. Its entry is **found** in the tree and held by one reference more.",
-            [at("load", "find_get")], self.entry(id, refcount=2), holds=("tree lock",),
+            [at("load", "find_get")], self.entry(id, refcount=2), subject=id, holds=("tree lock",),
         )  # fmt: skip
         if fault:
             changes = [c for c in self.drop(page) if c[0] != "lru-"]
             self.step(
                 "The load was exclusive: the last reference is dropped, and the entry is **freed**.",
                 [at("load", "entry_put"), at("entry_put", "free_entry")],
-                *changes, self.count(stored_pages=-1), ["ram", page, "present"], holds=("tree lock",),
+                *changes, self.count(stored_pages=-1), ["ram", page, "present"], event="free", subject=id,
+                holds=("tree lock",),
             )  # fmt: skip
             self.step(
                 "**Use after free**: load reads the length of an entry that no longer exists.",
                 [at("load", "move_to_head"), at("move_to_head", "if entry.length")],
-                event="fault", holds=("tree lock",),
+                event="fault", subject=id, holds=("tree lock",),
             )  # fmt: skip
+            self.report(id)
             return
         moved = [self.touch(id)] if self.of_entries else []
         self.step(
             f"Page {page} was just read, so its entry moves to the **head**: it will be the last to go.",
             [at("load", "move_to_head"), at("move_to_head", "lru.move_to_head")],
             *moved, self.entry(id, refcount=1), ["ram", page, "present"],
-            event="load", holds=("tree lock", "lru lock"),
+            event="load", subject=id, holds=("tree lock", "lru_lock"),
         )  # fmt: skip
 
     def worker(self) -> None:
@@ -271,34 +294,49 @@ class Toy:
         page = self.entries[victims[0]]["page"]
         self.lru.pop()
         other = {
-            "task": f"read {page}",
-            "stack": [at("load", "yield tree.lock.acquire")],
-            "holds": [],
-            "waits": "tree lock",
-        }
+            "task": f"read {page}", "state": "blocked", "stack": [at("load", "yield tree.lock.acquire")], "holds": [],
+            "waits": "tree lock", "holder": 0, "refs": [], "steps": 1,
+        }  # fmt: skip
         self.step(
             f"The worker takes the **tail** of the LRU, page {page}. Until found again, anyone may free it."
             if self.of_entries else f"zbud takes the **tail** of its LRU, its page {tail}, to empty it.",
-            [at("reclaim_entry", "lru.isolate")], ["lru-", tail], ["out", tail],
-            holds=("lru lock",), other=other,
+            [at("reclaim_entry", "lru.isolate")], ["lru-", 0, tail], ["out", tail],
+            story=True, subject=tail if self.of_entries else None, holds=("lru_lock",), other=other,
         )  # fmt: skip
         for id in victims:
             page = self.entries[id]["page"]
             self.step(
                 f"Page {page} is still in the tree: the worker takes **one reference more** and writes it out.",
                 [at("reclaim_entry", "refcount += 1")], self.entry(id, refcount=2),
-                holds=("tree lock",), other=other,
+                subject=id, holds=("tree lock",), other=other,
             )  # fmt: skip
             self.step(
                 f"Page {page} is **written back**: the swap device has it, and its entry is freed.",
                 [at("reclaim_entry", "entry_put"), at("entry_put", "free_entry")],
                 *self.drop(page), ["disk", page], *([["out", None]] if id == victims[-1] else []),
                 self.count(stored_pages=-1, written_back_pages=1),
-                event="writeback", holds=("tree lock",), other=other,
+                event="writeback", subject=id, holds=("tree lock",), other=other,
             )  # fmt: skip
         if self.full and len(self.pages) < self.payload["accept"]:
             self.full = False
             self.payload["steps"][-1]["changes"].append(["full", False])
+
+    def report(self, id: int) -> None:
+        """KASAN's report of the last step: the load reads the length of what the step before has freed."""
+        now = len(self.payload["steps"]) - 1
+        steps = enumerate(self.payload["steps"])
+        made = next(i for i, step in steps if ["entry", id] in [change[:2] for change in step["changes"]])
+        load = ("load", "move_to_head")
+        self.payload["reports"].append({
+            "kind": "KASAN", "text": "BUG: KASAN: slab-use-after-free in zswap_frontswap_load\nRead of size 4",
+            "say": "**Use after free.** Page 12’s entry is freed, yet 4 bytes of it, `length`, are read.",
+            "step": now, "cpu": 0, "access": "read", "size": 4, "offset": 36, "field": "length",
+            "function": "zswap_frontswap_load", "thing": "zswap_entry", "entry": id, "bytes": 80,
+            "used": trace(now, ("move_to_head", "if entry.length"), load),
+            "freed": trace(now - 1, ("entry_put", "free_entry"), ("load", "entry_put")),
+            "allocated": trace(made, ("store", "entry = Entry")),
+            "page": None, "whose": "", "trail": [], "waits": [], "chains": [],
+        })  # fmt: skip
 
     def free(self, page: int) -> None:
         self.begin(f"free {page}")
@@ -308,6 +346,12 @@ class Toy:
             [at("entry_put", "free_entry")], *changes, ["ram", page, "freed"],
             self.count(stored_pages=-1 if changes else 0), event="free", holds=("tree lock",),
         )  # fmt: skip
+
+
+def trace(step: int, *rows: tuple[str, str]) -> dict[str, Any]:
+    """Where something happened: (function of the toy, text of its line), innermost first."""
+    found = [[name, SOURCES[name][0] or name, *at(name, text)] for name, text in rows]
+    return {"task": "CPU a (read 12)", "step": step, "rows": found}
 
 
 def payload(lru_of: str = "entries", cpus: int = 1) -> Payload:

@@ -22,12 +22,12 @@ ENTRY_COLOURS = tuple(OKABE_ITO[name] for name in ("blue", "yellow", "bluish gre
 # What happened, on a light and on a dark background: the same hues, dark or light enough to be read there.
 EVENT_COLOURS = {
     "light": {
-        "store": "#0072b2", "load": "#00875f", "writeback": "#c55200",
-        "refuse": "#6d7176", "fault": "#a95484",
+        "store": "#0072b2", "load": "#00805a", "writeback": "#c04e00",
+        "refuse": "#6a6e73", "fault": "#a0457c",
     },
     "dark": {
-        "store": "#56b4e9", "load": "#1fb78c", "writeback": "#f0843a",
-        "refuse": "#8f959b", "fault": "#d88db3",
+        "store": "#56b4e9", "load": "#2bbd92", "writeback": "#f28a43",
+        "refuse": "#9399a0", "fault": "#dd94ba",
     },
 }  # fmt: skip
 

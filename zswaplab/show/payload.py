@@ -181,7 +181,7 @@ def _astray(step: Mapping[str, Any], payload: Mapping[str, Any]) -> str:
     sources, pools = payload["sources"], len(payload["pools"])
     if not 0 <= step["operation"] < len(payload["operations"]):
         return f"operation {step['operation']} is not there: there are {len(payload['operations'])}"
-    for cpu in step["cpus"] or [step]:
+    for cpu in [step, *(step["cpus"] or ())]:
         for source, line in cpu["stack"]:
             if not (0 <= source < len(sources) and 0 <= line < len(sources[source]["lines"])):
                 return f"its stack names line {line} of source {source}, which is not there"
@@ -307,13 +307,18 @@ def _trace(history: History, trace: Trace | None) -> Payload | None:
 
 
 def pack(payload: Mapping[str, Any]) -> bytes:
-    """A payload, or a part of one, as compressed JSON (zlib): some 20 bytes a step."""
-    return zlib.compress(json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode(), 9)
+    """A payload, or a part of one, as compressed JSON (zlib), its steps by column: some 12 bytes a step."""
+    steps = payload["steps"]
+    columns = {name: [step[name] for step in steps] for name in (steps[0] if steps else ())}
+    plain = json.dumps({**payload, "steps": columns}, ensure_ascii=False, separators=(",", ":"))
+    return zlib.compress(plain.encode(), 9)
 
 
 def unpack(packed: bytes) -> Payload:
     """What `pack` was given, lists in place of tuples."""
     plain: Payload = json.loads(zlib.decompress(packed))
+    columns = plain["steps"]
+    plain["steps"] = [dict(zip(columns, step, strict=True)) for step in zip(*columns.values(), strict=True)]
     return plain
 
 

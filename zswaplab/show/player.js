@@ -162,11 +162,22 @@ function measures(run, { width, level, height, say, note, hidden }) {
   const most = height ?? HEIGHTS.most;
   const bands = (size === "wide" ? 44 : 62) + time + say + note + 26;
   const sheet = Math.max(least, Math.min(most, bands + 340));
+  const body = sheet - bands - 2;
+  const fit = wide ? fitted(run, body) : { gap: 9, dense: false, counted: true };
+  const shelf = fit.dense ? 20 : 22;
   return {
-    size, wide, pad, gutter, kinds, base, lanes, cpus, time, left, right, across, width, level,
-    gap: wide && sheet - bands < 326 ? 5 : wide ? 11 : 9, chart: width - 2 * pad - gutter, body: wide ? sheet - bands - 2 : undefined, sheet: wide ? sheet : undefined,
+    size, wide, pad, gutter, kinds, base, lanes, cpus, time, left, right, across, width, level, shelf, ...fit, chart: width - 2 * pad - gutter, body: wide ? body : undefined, sheet: wide ? sheet : undefined,
     inner: right - 2 * pad,
   };
+}
+
+/* How far apart the drawings on the left are: where the body is low they move together, then shrink; counters go last. */
+function fitted(run, body) {
+  const { slots } = run.peak;
+  const rows = run.pools.length > 1 ? 5 : slots > 16 ? 5 : slots > 8 ? 4 : Math.ceil(slots / 2);
+  const need = (gap, dense) => 20 + (dense ? 61 : 67) + 21 + (dense ? 44 : 52) + 22 + rows * 20 + (rows - 1) * (dense ? 3 : 5) + 17 + 3 * gap;
+  const dense = need(5, false) > body;
+  return { gap: need(11, false) <= body ? 11 : 5, dense, counted: need(5, dense) <= body };
 }
 
 /* How the LRU's boxes are laid out: all of them in one line, or its ends and what is between them as a number. */
@@ -192,7 +203,7 @@ function pages(v) {
   const column = Math.min(m.wide ? 30.4 : 60, (m.across - label) / Math.max(1, places.length));
   if (column < 15) return manyPages(v, places, label);
   const small = column < 24;
-  const at = (index, row) => `transform:translate(${px(label + index * column)},${row * 22}px);width:${px(column)}`;
+  const at = (index, row) => `transform:translate(${px(label + index * column)},${row * m.shelf}px);width:${px(column)}`;
   const boxes = places.flatMap(([page, where, held], index) => {
     const [id, entry] = held.find(([, { linked }]) => linked) ?? held.at(-1) ?? [];
     const row = { present: 0, nowhere: 0, freed: 0, "not yet": 0, kept: 1, device: 2 }[where];
@@ -208,14 +219,14 @@ function pages(v) {
     ].filter(Boolean);
   });
   return [
-    h("div", { class: "shelves", style: `height:67px` }, shelf(v, label), boxes, unwritten(places, label, column)),
+    h("div", { class: "shelves", style: `height:${3 * m.shelf + 1}px` }, shelf(v, label), boxes, unwritten(places, label, column)),
   ];
 }
 
 function shelf(v, label) {
   return ["in RAM", "in zswap", "on disk"].map((name, row) => [
-    h("span", { class: "lab", style: `top:${row * 22}px` }, name),
-    h("span", { class: `rail${row === 2 ? " z" : ""}`, style: `top:${row * 22}px;left:${label}px` }),
+    h("span", { class: "lab", style: `top:${row * v.m.shelf}px` }, name),
+    h("span", { class: `rail${row === 2 ? " z" : ""}`, style: `top:${row * v.m.shelf}px;left:${label}px` }),
   ]);
 }
 
@@ -304,7 +315,7 @@ function list(v, pool, several, place) {
   const out = state.out !== null && v.outPool === pool && !state.lru.get(pool)?.has(state.out) ? state.out : null;
   const { pitch, width, places } = lruMeasures(run, several ? { across: m.across - 46 } : m, ofPages);
   const low = width < 27 && !ofPages;
-  const tall = several ? 24 : low ? 28 : m.size === "wide" ? 40 : 36;
+  const tall = several ? 24 : low ? 28 : m.wide && !m.dense ? 40 : 36;
   const shown = folded(ids, places - (out === null ? 0 : 1), ofPages ? state.home.get(v.subject) : v.subject);
   let x = 0;
   const boxes = shown.map(({ id, skipped }, index) => {
@@ -315,7 +326,7 @@ function list(v, pool, several, place) {
   });
   if (out !== null) {
     const left = Math.min(x + 12, m.across - width);
-    boxes.push((ofPages ? pageBox : entryBox)(v, out, `transform:translate(${px(left)},${several ? 4 : 9}px);width:${px(width)};height:${tall}px;--gap:${px(x ? pitch - width + 12 : 0)}`, width, several || width < 27, " out"));
+    boxes.push((ofPages ? pageBox : entryBox)(v, out, `transform:translate(${px(left)},${several ? 4 : m.dense ? 6 : 9}px);width:${px(width)};height:${tall}px;--gap:${px(x ? pitch - width + 12 : 0)}`, width, several || width < 27, " out"));
   }
   const names = ids.map((id) => listed(v, id, ofPages)).join(", ") || "empty";
   const label = `LRU from head to tail: ${names}${out === null ? "" : `. Stepping out: ${listed(v, out, ofPages)}`}`;
@@ -325,7 +336,7 @@ function list(v, pool, several, place) {
     : [h("b", {}, "LRU"), h("span", {}, "head: used last"), !several && m.size !== "tiny" && width >= 27 && h("span", { class: "more" }, "number under each: compressed bytes")];
   return h("section", { key: `lru ${pool}`, class: "lru-of" },
     place === 0 && h("div", { class: "h" }, head, h("span", { class: "r" }, ofPages || m.across < 440 ? "tail: next to go" : "tail: longest unused, next to go")),
-    h("div", { class: "lru", style: `height:${tall + (several ? 6 : 12)}px`, role: "group", "aria-label": label },
+    h("div", { class: "lru", style: `height:${tall + (several ? 6 : m.dense ? 8 : 12)}px`, role: "group", "aria-label": label },
       several && h("span", { class: "of" }, `pool ${pool}`),
       h("div", { class: "boxes" }, boxes.length ? boxes : h("span", { class: "none" }, "empty"))));
 }
@@ -361,7 +372,7 @@ function bar(v, key, page, labelled, width = 0) {
   const { header_units: header, unit_bytes: bytes } = pool;
   const unit = width / longest;
   const part = (first, count) => `left:${percent(first, page.units)};width:${percent(count, page.units)}`;
-  const share = page.units < longest ? `width:${percent(page.units, longest)}` : null;
+  const share = page.units < longest ? `width:${px((width * page.units) / longest)}` : null;
   const seams = []; // where one page of a group ends and the next begins
   for (let at = 4096 / bytes; at < page.units; at += 4096 / bytes) seams.push(h("span", { class: "seam", style: `left:${percent(at, page.units)}` }));
   return h("span", { class: `zb${labelled ? marks(v, key, true) : ""}`, style: share },
@@ -437,7 +448,7 @@ function cell(v, key, width, small) {
   const { backend, unit_bytes: bytes } = v.run.pools[page.pool];
   const name = small ? String(page.number)
     : backend === "zsmalloc" ? `group ${page.number}, ${plural((page.units * bytes) / 4096, "page")}` : `page ${page.number}`;
-  const label = Math.ceil(breadth("9".repeat(String(page.number).length) + (small ? "" : backend === "zsmalloc" ? "group , 9 pages" : "page ")) + 8);
+  const label = Math.ceil(breadth("9".repeat(String(v.run.peak.number).length) + (small ? "" : backend === "zsmalloc" ? "group , 9 pages" : "page ")) + 8);
   const entries = page.objects.map(([id]) => v.run.entry(id));
   const freed = page.objects.filter(([id]) => !v.state.entries.has(id)).length;
   const marked = page.objects.map(([id]) => marks(v, id)).join() + marks(v, key, true);
@@ -529,7 +540,7 @@ function cpus(v) {
   const withCode = every.filter(({ stack, state }) => stack.length && state !== "finished").length;
   const { m } = v;
   const holders = m.wide && v.holdersRight && v.level !== "source" && !v.hidden.has("holders") ? 112 : 0;
-  const heads = every.length * (several ? 27 : 26);
+  const heads = 22 * every.length + 13 * (every.length - 1) + 4;
   const room = m.wide ? m.body - 20 - heads - holders - (v.report ? (v.report.used ? 150 : 70) : 0) : several ? 72 * Math.max(1, withCode) : 106;
   const rows = Math.max(3, Math.floor(room / Math.max(1, withCode) / 18));
   return every.map((cpu, index) => onCpu(v, cpu, index, several, m.wide ? rows : several ? 4 : 5));
@@ -738,8 +749,8 @@ function curve(run, m, f) {
     h("path", { class: "area", d: `${line}V${m.base}H0Z` }),
     h("path", { class: "limit", d: `M0 ${y(run.limit)}H${m.chart}` }), h("path", { class: "accept", d: `M0 ${y(run.accept)}H${m.chart}` }),
     h("path", { class: "curve", d: line }),
-    h("text", { class: "over", x: 4, y: Math.max(9, y(run.limit) - 4) }, `full above ${run.limit}`),
-    low && m.size === "wide" && h("text", { class: "over", x: 4, y: Number(y(run.accept)) + 11 }, `accepts again below ${run.accept}`),
+    h("text", { class: "halo", x: 4, y: Math.max(9, y(run.limit) - 4) }, `full above ${run.limit}`),
+    low && m.size === "wide" && h("text", { class: "halo", x: 4, y: Number(y(run.accept)) + 11 }, `accepts again below ${run.accept}`),
   ];
 }
 
@@ -1195,7 +1206,7 @@ const MARKS = [
   ["ring solid", "ringed: what the sentence is about"], ["ring dashed", "leaving: the one whose turn it is, in every drawing"],
   ["entry", "colour and number: the page whose entry it is, the same everywhere"], ["ghost", "hatched: freed memory"],
   ["ram", "framed: the page is in RAM"], ["also", "thin frame under it: zswap still has its entry, too"],
-  ["disk", "grey: only the swap device has the page"], ["gone", "struck out: the program gave the page up"],
+  ["disk", "grey: only the swap device has the page"], ["gone", "struck out: given up by the program"],
   ["counted", "thick arrow: a reference that the refcount counts"], ["unprotected", "dashed arrow: a pointer that nothing counts"],
   ["hd", "dark edge of a pool page: the backend’s own header; grey: free room"],
   ["lit", "lit line: runs next; a step ends at each yield, where another CPU may run"],
@@ -1209,7 +1220,7 @@ const KEYS = [
 ];
 const LETTERS = [
   [["S", "L", "E", "R", "F"], "next store, load, written back, refused, fault; with Shift the one before"], [["C"], "next level of detail"],
-  [["1", "2", "3"], "story, steps, source"], [["W"], "why is the refcount so?"], [["P"], "lecture mode"], [["T"], "table"],
+  [["1", "2", "3"], "story, steps, source"], [["W"], "why is the refcount so?"], [["P"], "lecture mode"], [["N"], "a note for this step"], [["T"], "table"],
 ];
 
 const keys = (list) => list.map(([names, does]) => h("div", {}, names.map((name) => h("kbd", {}, name)), ` ${does}`));
@@ -1221,10 +1232,13 @@ const help = () => h("div", { class: "card" },
 
 /* ---------------------------------------------------------------- the player */
 
-/* Packed JSON as bytes, or as base64 in a page that stands alone. */
+/* What payload.py has packed: compressed JSON, its steps by column; as bytes, or as base64 in a page that stands alone. */
 async function unpack(packed) {
   const bytes = typeof packed === "string" ? Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0)) : packed;
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).json();
+  const plain = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).json();
+  const columns = Object.entries(plain.steps);
+  const count = columns[0]?.[1].length ?? 0;
+  return { ...plain, steps: Array.from({ length: count }, (_, step) => Object.fromEntries(columns.map(([name, values]) => [name, values[step]]))) };
 }
 
 const size = (packed) => packed?.byteLength ?? packed?.length ?? 0;
@@ -1256,6 +1270,8 @@ class Player {
     this.levels = LEVELS.map((level, index) => make("button", { type: "button", "data-act": "level", "data-level": level, title: `detail: ${["events only", "every step", "every step, with more source"][index]}` }, level[0].toUpperCase() + level.slice(1)));
     this.chart = document.createElementNS(SVG, "svg");
     this.over = document.createElementNS(SVG, "svg");
+    this.chart.setAttribute("class", "chart");
+    this.over.setAttribute("class", "over");
     for (const drawing of [this.chart, this.over]) drawing.setAttribute("aria-hidden", "true");
     this.slider = make("div", { class: "slider", role: "slider", tabindex: 0, "aria-label": "Timeline", "aria-valuemin": 0 }, this.chart, this.over);
     this.noteBox = make("input", { type: "text", "aria-label": "Note for this step", placeholder: "A note for this step", maxlength: 400 });
@@ -1488,7 +1504,7 @@ class Player {
       ...Object.fromEntries(EVENTS.map(({ key, kind }) => [key, () => this.jump(kind, shift)])),
       ...Object.fromEntries(LEVELS.map((level, index) => [String(index + 1), () => this.setLevel(level)])),
       c: () => this.setLevel(this.after()), p: () => this.setLecture(!this.lecture),
-      t: () => this.toggleTable(), w: () => this.askSubject(),
+      t: () => this.toggleTable(), n: () => this.note(), w: () => this.askSubject(),
     };
   }
 
@@ -1609,6 +1625,13 @@ class Player {
     this.tell("notes", notes);
   }
 
+  /* Room for notes, and the keyboard in it. */
+  note() {
+    this.noting = true;
+    this.layout();
+    this.noteBox.focus();
+  }
+
   drag(event) {
     const { left, width } = this.over.getBoundingClientRect();
     const place = Math.round(((event.clientX - left) / Math.max(1, width)) * this.run.last);
@@ -1651,13 +1674,14 @@ class Player {
       button.classList.toggle("on", button.dataset.level === level);
       button.setAttribute("aria-pressed", button.dataset.level === level);
     });
-    const noted = (this.lecture || Object.keys(this.notes).length > 0) && this.still === undefined;
+    const noted = (this.noting || Object.keys(this.notes).length > 0) && this.still === undefined;
     this.root.classList.toggle("noted", noted);
     if (this.measured !== width) this.measureText(width);
     const height = this.lecture ? Math.floor(innerHeight / zoom) : this.model.get("height") ?? undefined;
     this.m = measures(run, { width: width - 2, level, height, say: this.sayHeight, note: noted ? 30 : 0, hidden });
     this.root.style.setProperty("--right", px(this.m.right));
     this.root.style.setProperty("--between", px(this.m.gap));
+    this.root.classList.toggle("dense", this.m.dense);
     this.body.style.height = this.m.body ? px(this.m.body) : "";
     this.root.classList.toggle("no-time", hidden.has("curve"));
     this.banded = undefined;
@@ -1757,14 +1781,14 @@ class Player {
   leftParts(v, brief = false) {
     const { hidden, level, m, run } = v;
     const shown = (name, ...drawing) => !hidden.has(name) && h("section", { key: name, class: `of-${name}` }, drawing);
+    if (brief) return m.wide && m.body > 330 && run.peak.lru < 12 ? [h("div", { key: "brief", class: "brief" }, shown("pages", pages(v)), shown("lru", lru(v)))] : [];
     if (level === "source" && m.wide && listOfEntries(v))
       return [shown("pages", pages(v)), shown("lru", lruTable(v))];
-    if (brief) return m.wide && m.body > 330 && run.peak.lru < 12 ? [h("div", { key: "brief", class: "brief" }, shown("pages", pages(v)), shown("lru", lru(v)))] : [];
     const beside = m.wide && level !== "source" && !v.holdersRight && v.run.pools.length === 1 && v.run.peak.lru < 6 && v.run.peak.slots < 3;
     const half = beside ? { ...v, m: { ...m, across: Math.floor(m.across / 2) - 10 } } : v;
     const lists = shown("lru", lru(half));
     const pooled = level !== "source" && shown("pool", pool(half));
-    return [shown("pages", pages(v)), this.holdersAt(v, false), beside ? h("div", { key: "beside", class: "beside" }, lists, pooled) : [lists, pooled], level !== "source" && shown("counters", counters(v))];
+    return [shown("pages", pages(v)), this.holdersAt(v, false), beside ? h("div", { key: "beside", class: "beside" }, lists, pooled) : [lists, pooled], level !== "source" && m.counted && shown("counters", counters(v))];
   }
 
   holdersAt(v, right) {

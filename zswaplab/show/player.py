@@ -24,7 +24,7 @@ from .words import text
 
 LEVELS = ("story", "steps", "source")
 PARTS = ("curve", "pages", "lru", "pool", "counters", "source", "holders")
-LEAST, MOST = 480, 2000  # pixels that the sheet may be high
+LEAST, MOST = 560, 2000  # pixels that the sheet may be high
 WORTH_A_NEW_START = 16_384  # bytes; what has grown is sent with each step, until it is as long as this
 
 

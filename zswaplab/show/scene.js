@@ -151,7 +151,7 @@ export class Run {
     this.keyframes = [];
     this.allPages = [];
     this.counted = [];
-    this.peak = { lru: 1, slots: 1, size: 1, units: {} };
+    this.peak = { lru: 1, slots: 1, size: 1, number: 0, units: {} };
     this.grow(payload);
   }
 
@@ -220,6 +220,7 @@ export class Run {
       const page = what === "page" && state.pages.get(first);
       if (page) {
         peak.slots = Math.max(peak.slots, state.slots.get(first) + 1);
+        peak.number = Math.max(peak.number, page.number);
         peak.units[page.pool] = Math.max(peak.units[page.pool] ?? 0, page.units);
       }
       if (what === "lru+") peak.lru = Math.max(peak.lru, state.lru.get(first).size);
