@@ -57,9 +57,10 @@ def writes_of(history: History, payload: dict[str, Any]) -> Writes:
             if then != value or (then is not value and (then is None or value is None)):
                 found.setdefault(field, []).append([step, then, value])
         changes = history.begin if step < 0 else history[step].changes
-        for what, _, id in (change for change in changes if change[0] in ("lru+", "lru-")):
+        for what, pool, id in (change for change in changes if change[0] in ("lru+", "lru-")):
             place = "head" if what == "lru+" else "off"
-            moves = found.setdefault(f"lru {id}", [])
+            listed = "lru-page" if payload["pools"][pool]["lru_of"] == "pages" else "lru"
+            moves = found.setdefault(f"{listed} {id}", [])
             if moves and moves[-1][0] == step:
                 moves[-1][2] = place
             else:
@@ -120,7 +121,7 @@ def test_each_field_on_the_sheet_leads_to_the_step_that_last_wrote_it(opened: Ca
             asked.add(field.split()[0])
             player.press("Escape")
             assert not player.part(".why").is_visible()
-    assert asked >= {"lru", "object", "counter", "entry"}
+    assert asked >= {"object", "counter", "entry", "lru-page" if name == "evicts" else "lru"}
 
 
 def test_asked_again_it_is_the_write_before_and_each_can_be_gone_to(opened: Callable[..., Open]) -> None:

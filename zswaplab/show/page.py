@@ -21,6 +21,7 @@ from typing import Any
 
 from ..model.errors import BadInput, choose, require
 from .payload import pack
+from .words import picture
 
 HERE = Path(__file__).parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
@@ -41,6 +42,7 @@ body[data-jp-theme-light=false] {{ background: #111315; color: #eceae5; }}
 h1 {{ margin: 0; font: 600 20px "Segoe UI", "Helvetica Neue", Arial, system-ui, sans-serif; }}
 main {{ display: grid; gap: 16px; max-width: 1240px; margin: auto; }}
 main > div {{ min-width: 0; }}
+@media (forced-colors: active) {{ body, body[data-jp-theme-light] {{ background: Canvas; color: CanvasText; }} }}
 @media (prefers-color-scheme: dark) {{ body:not([data-jp-theme-light]) {{ background: #111315; color: #eceae5; }} }}
 </style>
 <body{theme}>
@@ -52,7 +54,7 @@ const theme = new URLSearchParams(location.search).get("theme");
 if (theme) document.body.dataset.jpThemeLight = String(theme !== "dark");
 for (const data of document.querySelectorAll("script[type='application/zswaplab']")) {{
   const place = document.querySelector("main").appendChild(document.createElement("div"));
-  mount(place, data.textContent, {values});
+  mount(place, data.textContent, {{ ...{values}, alt: data.dataset.alt }});
 }}
 </script>
 </body>
@@ -84,7 +86,11 @@ def page(
     choose("theme", theme, THEMES)
     shown = list(payloads)
     title = html.escape(", ".join(one["title"] or one["tags"][0] for one in shown))
-    data = (f'<script type="application/zswaplab">{base64.b64encode(pack(one)).decode()}</script>' for one in shown)
+    data = (
+        f'<script type="application/zswaplab" data-alt="{html.escape(picture(one, step))}">'
+        f"{base64.b64encode(pack(one)).decode()}</script>"
+        for one in shown
+    )
     given = json.dumps({**values, "step": int(step), "static": static}, ensure_ascii=False).replace("<", "\\u003c")
     return PAGE.format(
         title=title,

@@ -361,7 +361,7 @@ function entryBox(v, id, style, width, small, more = "") {
 function pageBox(v, key, style, width, small, more = "") {
   const page = v.state.pages.get(key);
   const name = `${v.run.pools[page?.pool ?? 0].backend} page ${page?.number ?? "?"}`;
-  return h("button", { key: `backend ${key}`, type: "button", tabindex: -1, class: `e p${more}${marks(v, key, true)}`, style, title: name, "data-field": `lru ${key}`, "data-backend": key },
+  return h("button", { key: `backend ${key}`, type: "button", tabindex: -1, class: `e p${more}${marks(v, key, true)}`, style, title: name, "data-field": `lru-page ${key}`, "data-backend": key },
     !small && [h("i", {}, `page ${page?.number ?? "?"}`), " "], page && bar(v, key, page, false, width - 10));
 }
 
@@ -1112,7 +1112,8 @@ function fieldName(run, field) {
   const page = run.name(Number(id));
   const whose = page === undefined ? "the entry" : `page ${page}`;
   if (kind === "entry") return FIELD_WORDS[name](whose);
-  if (kind === "lru") return run.pools.some(({ lru_of: of }) => of === "pages") && !run.state.names.has(Number(id)) ? "this page’s place on the LRU" : `${run.pools.some(({ lru_of: of }) => of === "pages") ? `backend page ${run.state.pages.get(Number(id))?.number ?? id}` : whose}’s place on the LRU`;
+  if (kind === "lru") return `${whose}’s place on the LRU`;
+  if (kind === "lru-page") return `backend page ${run.state.pages.get(Number(id))?.number ?? "?"}’s place on the LRU`;
   if (kind === "object") return `where ${whose}’s object lies`;
   if (kind === "counter") return id;
   if (kind === "ram") return `whether page ${id} is in RAM`;
@@ -1129,8 +1130,8 @@ function fieldValue(run, field, value) {
     const bytes = run.pools[page?.pool ?? 0].unit_bytes;
     return `page ${page?.number ?? key}, bytes ${number(first * bytes)} to ${number((first + units) * bytes - 1)}`;
   }
-  if (value === undefined) return kind === "lru" ? "not listed" : kind === "entry" ? "no entry" : "nothing";
-  if (kind === "lru") return value === "head" ? "put at the head" : "taken off";
+  if (value === undefined) return kind.startsWith("lru") ? "not listed" : kind === "entry" ? "no entry" : "nothing";
+  if (kind.startsWith("lru")) return value === "head" ? "put at the head" : "taken off";
   if (kind === "ram") return { present: "in RAM", swapped: "in swap", freed: "given up" }[value];
   if (kind === "disk" || field === "full" || name === "linked") return value ? "yes" : "no";
   if (field === "size") return plural(value, "page");
@@ -1244,9 +1245,10 @@ async function unpack(packed) {
 const size = (packed) => packed?.byteLength ?? packed?.length ?? 0;
 
 class Player {
-  constructor(model, element, { still } = {}) {
+  constructor(model, element, { still, alt } = {}) {
     this.model = model;
     this.still = still; // a picture: what it says of itself
+    this.alt = alt;
     this.pace = 1;
     this.touch = 0;
     this.root = make("div", { class: "zswaplab-player", tabindex: still === undefined ? 0 : null, role: "group" });
@@ -1305,8 +1307,15 @@ class Player {
       this.table,
     );
     this.help.hidden = this.why.hidden = true;
-    if (this.still !== undefined) this.root.classList.add("still");
+    if (this.still !== undefined) this.freeze();
     this.setPace(1);
+  }
+
+  /* A picture: nothing in it can be used, and its words are its alternative text. */
+  freeze() {
+    this.root.classList.add("still");
+    this.root.setAttribute("role", "img");
+    for (const child of this.root.children) child.inert = true;
   }
 
   /* The style sheet, once in a document. */
@@ -1377,7 +1386,7 @@ class Player {
     if (part) this.run.grow(part);
     this.shown = undefined;
     const { title, tags, last } = this.run;
-    this.root.setAttribute("aria-label", `Player: ${title || tags[0]}`);
+    this.root.setAttribute("aria-label", this.still === undefined ? `Player: ${title || tags[0]}` : this.alt);
     this.slider.setAttribute("aria-valuemax", last);
     this.measured = undefined;
     this.layout();
@@ -1847,7 +1856,7 @@ function render({ model, el }) {
 }
 
 /* The player without a notebook, as in a saved page: a model that holds its values itself. */
-function mount(element, payload, { static: still, ...given }) {
+function mount(element, payload, { static: still, alt, ...given }) {
   const values = { payload, growth: "", step: 0, playing: false, level: "story", hidden: [], notes: {}, ...given };
   const heard = {};
   const model = {
@@ -1860,7 +1869,7 @@ function mount(element, payload, { static: still, ...given }) {
     on: (event, hear) => (heard[event] ??= []).push(hear),
     off() {},
   };
-  return new Player(model, element, { still: still ?? undefined });
+  return new Player(model, element, { still: still ?? undefined, alt });
 }
 
 export default { render };

@@ -355,7 +355,7 @@ export class Run {
   /* ---------------------------------------------------------------- why is it so? */
 
   /* Each step that wrote a field: [{step, from, to}]; -1 is what was there before the first step. Fields are
-     "entry 3 refcount" (offset, length, linked, pool, value, page), "lru 3", "object 3", "ram 3", "disk 3",
+     "entry 3 refcount" (offset, length, linked, pool, value, page), "lru 3" (an entry), "lru-page 3", "object 3", "ram 3", "disk 3",
      "counter stored_pages", "size", "full", "current", "out". */
   writes(field) {
     return this.fields.get(field) ?? [];
@@ -451,6 +451,7 @@ function written(run) {
     else last.to = to;
   };
   const where = new Map(); // backend page -> ids of the objects in it
+  const listOf = (pool) => (run.pools[pool].lru_of === "pages" ? "lru-page" : "lru");
   const look = {
     entry(step, id, entry) {
       for (const name of ENTRY_FIELDS) write(`entry ${id} ${name}`, step, entry ? entry[name] : undefined);
@@ -462,8 +463,8 @@ function written(run) {
       where.set(key, now);
       for (const [id, first, units] of page?.objects ?? []) write(`object ${id}`, step, `${key}:${first}:${units}`);
     },
-    "lru+": (step, pool, id) => write(`lru ${id}`, step, "head", true),
-    "lru-": (step, pool, id) => write(`lru ${id}`, step, "off", true),
+    "lru+": (step, pool, id) => write(`${listOf(pool)} ${id}`, step, "head", true),
+    "lru-": (step, pool, id) => write(`${listOf(pool)} ${id}`, step, "off", true),
     out: (step, id) => write("out", step, id),
     size: (step, pages) => write("size", step, pages),
     full: (step, full) => write("full", step, full),
