@@ -28,7 +28,7 @@ CHROMIUM_ARGUMENTS = [
 
 
 def pytest_collection_finish() -> None:
-    gc.freeze()  # else each garbage collection goes through some 9,000 tests
+    gc.freeze()  # else each garbage collection goes through every test
 
 
 @pytest.fixture(scope="session")

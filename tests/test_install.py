@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from nbformat import NotebookNode, read, write
+from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.serving import running_lab
 
@@ -164,7 +166,8 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("MAKE", "MFLAGS", "VIRTUAL_"))
     }
-    return {**plain, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    # Only what is imported is compiled, and only then.
+    return {**plain, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "PIP_NO_COMPILE": "1"}
 
 
 def _tracked(clone: Path) -> dict[Path, bytes]:
@@ -174,14 +177,64 @@ def _tracked(clone: Path) -> dict[Path, bytes]:
     return {file: (clone / file).read_bytes() for file in files if not ignored & set(file.parts)}
 
 
-def _execute(clone: Path, notebook: str) -> None:
+def _execute(clone: Path, notebook: Path) -> None:
     """Run a notebook with what is installed in the clone, which the tests' own tools are not."""
     python = clone / ".venv" / "bin" / "python"
     run(python, "-m", "nbconvert", "--to", "notebook", "--execute", "--stdout", notebook, folder=clone)
 
 
+SHOWN = """
+from zswaplab import lab, runs
+from zswaplab.show.plots import plot_size, show
+panel = lab()
+display(runs(), panel)
+show(plot_size(panel.history))
+"""
+
+
+def _needing_the_same(notebooks: Path) -> NotebookNode:
+    """A notebook that imports all that those import, and shows a table, a widget and a picture; soon done."""
+    code = [cell for path in notebooks.glob("*.ipynb") for cell in read(path, 4).cells if cell.cell_type == "code"]
+    lines = [line for cell in code for line in cell.source.splitlines()]
+    imports = sorted({line for line in lines if line.startswith(("import ", "from "))})
+    return new_notebook(cells=[new_code_cell("\n".join(imports)), new_code_cell(SHOWN)])
+
+
 offline = pytest.mark.skipif(bool(os.environ.get("ZSWAPLAB_OFFLINE")), reason="ZSWAPLAB_OFFLINE is set")
+make = pytest.mark.skipif(shutil.which("make") is None, reason="no make")
 posix = pytest.mark.skipif(os.name == "nt", reason="the commands for Linux and macOS")
+
+
+@posix
+@make
+def test_make_lab_installs_by_the_plain_commands(clone: Path, reader: Mapping[str, str]) -> None:
+    """So that what one of them has installed below may serve the other: packages are fetched and unpacked once."""
+    said = run("make", "--dry-run", "--always-make", "lab", "uv=", folder=clone, environment=reader)
+    for option in ("--clear ", "--disable-pip-version-check "):
+        assert option in said
+        said = said.replace(option, "")
+    installing = _plain_commands((clone / "README.md").read_text(), "sh")[:-1]
+    assert [line for line in said.replace('"python3"', "python3").splitlines() if line in installing] == installing
+
+
+@pytest.mark.slow
+@offline
+@posix
+@make
+def test_make_lab_opens_a_copy_and_leaves_the_clone_clean(
+    clone: Path, reader: Mapping[str, str], tmp_path: Path
+) -> None:
+    as_shipped = _tracked(clone)
+    make_lab = ["make", "lab", f"LAB_ARGS={' '.join(LAB_ARGUMENTS)}"]
+    with running_lab(make_lab, clone, tmp_path, reader) as server:
+        assert server.root_dir == clone / "my-notebooks"
+        assert b"jupyter-config-data" in server.get("lab/tree/00-start-here.ipynb")
+        news = json.loads(server.get("lab/api/settings/@jupyterlab/apputils-extension:notification"))
+        assert news["schema"]["properties"]["fetchNews"]["default"] == "false"
+    write(_needing_the_same(clone / "my-notebooks"), clone / "my-notebooks" / "short.ipynb")
+    _execute(clone, clone / "my-notebooks" / "short.ipynb")
+    assert _tracked(clone) == as_shipped
+    assert "install" not in run("make", "-n", "lab", folder=clone, environment=reader)
 
 
 @pytest.mark.slow
@@ -197,22 +250,3 @@ def test_the_plain_commands_open_lab(clone: Path, reader: Mapping[str, str], tmp
         assert server.root_dir == clone / "notebooks"
         notebook = json.loads(server.get("api/contents/00-start-here.ipynb"))
         assert notebook["type"] == "notebook"
-
-
-@pytest.mark.slow
-@offline
-@posix
-@pytest.mark.skipif(shutil.which("make") is None, reason="no make")
-def test_make_lab_opens_a_copy_and_leaves_the_clone_clean(
-    clone: Path, reader: Mapping[str, str], tmp_path: Path
-) -> None:
-    as_shipped = _tracked(clone)
-    make_lab = ["make", "lab", f"LAB_ARGS={' '.join(LAB_ARGUMENTS)}"]
-    with running_lab(make_lab, clone, tmp_path, reader) as server:
-        assert server.root_dir == clone / "my-notebooks"
-        assert b"jupyter-config-data" in server.get("lab/tree/00-start-here.ipynb")
-        news = json.loads(server.get("lab/api/settings/@jupyterlab/apputils-extension:notification"))
-        assert news["schema"]["properties"]["fetchNews"]["default"] == "false"
-    _execute(clone, "my-notebooks/00-start-here.ipynb")
-    assert _tracked(clone) == as_shipped
-    assert "install" not in run("make", "-n", "lab", folder=clone, environment=reader)

@@ -10,7 +10,7 @@ from zswaplab.model.compressors import fill
 from zswaplab.model.errors import EINVAL, ENOSPC
 from zswaplab.model.machine import Machine
 from zswaplab.model.stages import EXCLUSIVE_LOADS, STAGES, existed, make_stage
-from zswaplab.model.steps import Kernel
+from zswaplab.model.steps import Kernel, run
 from zswaplab.model.zpool import ZPOOLS
 
 QUICK = {  # one kernel of each kind: the backend evicts, zswap does, exclusive loads
@@ -45,21 +45,47 @@ def sound_kernels() -> Iterator[dict[str, Any]]:
             yield kernel
 
 
+def switches(kernel: dict[str, Any]) -> dict[str, Any]:
+    """All that its stage decides by, as far as it concerns its backend: one evicts or not, whatever others do."""
+    stage = make_stage(kernel["stage"], kernel["exclusive_loads"], kernel.get("load_end"))
+    return {**vars(stage), "evictable": stage.evicts(kernel["zpool"])}
+
+
+def on_every_backend(some: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"zpool": zpool, **kernel} for kernel in some for zpool in ZPOOLS]
+
+
+def differing(some: Iterable[dict[str, Any]], *but: str) -> list[dict[str, Any]]:
+    """Of kernels that decide everything alike, or all `but` what is named, the first."""
+    names = ("id", "title", "commit", *but)
+    found: dict[Any, dict[str, Any]] = {}
+    for kernel in some:
+        decided = tuple(value for name, value in switches(kernel).items() if name not in names)
+        found.setdefault((kernel["zpool"], decided), kernel)
+    return [*found.values()]
+
+
 def name(kernel: dict[str, Any]) -> str:
     return "|".join(map(str, kernel.values()))
 
 
+def is_quick(kernel: dict[str, Any]) -> bool:
+    return (kernel["zpool"], kernel["stage"], kernel["exclusive_loads"]) in QUICK
+
+
 def cases(some: Iterable[dict[str, Any]]) -> list[Any]:
-    """Those kernels on every backend, as parameters; all but a few are slow."""
-    return [
-        pytest.param({"zpool": zpool, **kernel}, id=f"{zpool}|{name(kernel)}", marks=pace(zpool, kernel))
-        for kernel in some
-        for zpool in ZPOOLS
-    ]
+    """Those kernels as parameters; all but a few are slow."""
+    slow = pytest.mark.slow
+    return [pytest.param(kernel, id=name(kernel), marks=[] if is_quick(kernel) else slow) for kernel in some]
 
 
-def pace(zpool: str, kernel: dict[str, Any]) -> list[pytest.MarkDecorator]:
-    return [] if (zpool, kernel["stage"], kernel["exclusive_loads"]) in QUICK else [pytest.mark.slow]
+def of_each_backend(some: Iterable[dict[str, Any]]) -> list[Any]:
+    """Lists of those kernels as parameters: of each backend the quick ones, and all others."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for kernel in some:
+        found.setdefault(f"{kernel['zpool']}{' quick' * is_quick(kernel)}", []).append(kernel)
+    slow = pytest.mark.slow
+    return [pytest.param(own, id=id, marks=[] if id.endswith("quick") else slow) for id, own in sorted(found.items())]
 
 
 def page_of(noise: int, seed: int = 0) -> bytes:
@@ -80,10 +106,11 @@ class Checked(Machine):
         self.check()
 
     def put_out(self, *pages: int, content: bytes | None = None) -> None:
-        """Write each page and page it out."""
+        """Write each page and page it out; checks once, after the last."""
         for page in pages:
-            self.write(page, content)
-            self.page_out(page)
+            run(self.write_fault(page, content))
+            assert run(self.pageout(page)) == 0, self.device_full
+        self.settle()
 
     def seen(self, event: str) -> list[tuple[str, Any, Any]]:
         return [seen for seen in self.events if seen[0] == event]

@@ -16,9 +16,7 @@ from tests.model.kit import (
     TOO_LONG,
     TOO_LONG_SAYS,
     Checked,
-    cases,
     page_of,
-    sound_kernels,
 )
 from zswaplab.model.compressors import RecordedPage
 from zswaplab.model.errors import EAGAIN, EEXIST, EINVAL, ENOMEM, ENOSPC
@@ -28,11 +26,6 @@ from zswaplab.model.swap import Frame
 SMALL_DEVICE = 321  # the largest, in pages, for which a slot that is given up is freed at once
 
 ALONE = [page_of(3700, seed) for seed in range(40)]  # so long that none shares a page with another
-
-
-@pytest.fixture(params=cases(sound_kernels()))
-def kernel(request: pytest.FixtureRequest) -> dict[str, Any]:
-    return request.param
 
 
 def churn(machine: Checked, operations: int = 250) -> dict[int, bytes]:
@@ -82,8 +75,7 @@ def shrinks(machine: Checked) -> list[int]:
 # -- bytes and counters ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("device", ["ordinary", "synchronous"])
-@pytest.mark.parametrize("swap_pages", [SMALL_DEVICE, 1024])
+@pytest.mark.parametrize(("device", "swap_pages"), [("ordinary", SMALL_DEVICE), ("synchronous", 1024)])
 def test_every_byte_comes_back(kernel: dict[str, Any], device: str, swap_pages: int) -> None:
     machine = Checked(**kernel, device=device, swap_pages=swap_pages)
     contents = churn(machine)
@@ -204,7 +196,7 @@ def test_an_entry_that_could_not_be_written_goes_to_the_head(kernel: dict[str, A
 
 
 def test_a_pool_at_rest_has_one_reference_and_one_an_object(kernel: dict[str, Any]) -> None:
-    machine = Checked(**kernel)
+    machine = Checked(**kernel, device="synchronous", swap_pages=SMALL_DEVICE)
     churn(machine)
     entries = machine.zswap.trees[0].entries.values()
     assert machine.zswap.pool.refcount == 1 + sum(entry.length > 0 for entry in entries)

@@ -8,7 +8,18 @@ from hypothesis import seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from tests.model.kit import INCOMPRESSIBLE, SAME_FILLED, cases, crashes, kernels, name, page_of, sound_kernels
+from tests.model.kit import (
+    INCOMPRESSIBLE,
+    SAME_FILLED,
+    crashes,
+    differing,
+    is_quick,
+    kernels,
+    name,
+    on_every_backend,
+    page_of,
+    sound_kernels,
+)
 from zswaplab.model.compressors import fill
 from zswaplab.model.errors import BadInput, UseAfterFree
 from zswaplab.model.machine import Machine, page_bytes
@@ -17,7 +28,7 @@ from zswaplab.model.steps import run
 from zswaplab.model.swap import DEVICES
 
 REMEDIED = [kernel for kernel in sound_kernels() if "load_end" in kernel]
-KERNELS = cases([*kernels(), *REMEDIED])
+ALL = on_every_backend([*kernels(), *REMEDIED])
 
 pages = st.integers(0, 25)
 contents = st.one_of(
@@ -153,7 +164,7 @@ def any_of(kernel: dict[str, Any]) -> type[AnyKernel]:
     return type("ThisKernel", (AnyKernel,), {"kernel": kernel})
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kernel", [kernel for kernel in ALL if is_quick(kernel)], ids=name)
 def test_no_byte_is_lost_or_invented(kernel: dict[str, Any]) -> None:
     same_each_time = seed(name(kernel))(any_of(kernel))
     budget = settings(max_examples=10, stateful_step_count=30, deadline=None)
@@ -161,7 +172,7 @@ def test_no_byte_is_lost_or_invented(kernel: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kernel", differing(ALL, "evictable"), ids=name)  # whether it evicts is drawn
 def test_no_byte_is_lost_or_invented_at_length(kernel: dict[str, Any]) -> None:
     budget = settings(max_examples=12, stateful_step_count=60, deadline=None)
     run_state_machine_as_test(any_of(kernel), settings=budget)

@@ -1,6 +1,7 @@
 """The rules without which a generator of the model would lie: read from its source, and shown to bite."""
 
 import ast
+import functools
 import inspect
 import os
 import random
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 import zswaplab.model
-from tests.model.kit import SAME_FILLED, cases, kernels, name, page_of
+from tests.model.kit import SAME_FILLED, cases, differing, kernels, name, on_every_backend, page_of, switches
 from zswaplab.model.entry import Entry
 from zswaplab.model.errors import BadInput, Fault
 from zswaplab.model.machine import Machine
@@ -398,7 +399,8 @@ def test_a_diff_shows_what_a_patch_changed() -> None:
 # -- the source of a stage behaves as the stage does -------------------------------------------------
 
 
-def rebuilt(kernel: dict[str, Any]) -> type[Zswap]:
+@functools.cache
+def rebuilt(**kernel: str) -> type[Zswap]:
     """A Zswap made of the sources that the stage has, each compiled where its function was written."""
     functions = inspect.getmembers(Zswap, inspect.isfunction)
     marks = {name_of: value.kernel for name_of, value in functions if hasattr(value, "kernel")}
@@ -462,15 +464,13 @@ def play(machine: Machine, dice: random.Random) -> list[Any]:
     return told
 
 
-@pytest.mark.parametrize("kernel", cases(EXISTED))
-@pytest.mark.parametrize("evictable", [None, False])
-def test_the_source_of_a_stage_does_what_the_stage_does(
-    kernel: dict[str, Any], evictable: bool | None
-) -> None:
-    original, copy = (Machine(**kernel, evictable=evictable, swap_pages=64, ram_pages=20) for _ in range(2))
-    options = {key: value for key, value in kernel.items() if key != "zpool"}
-    copy.zswap.__class__ = rebuilt(options)
-    assert play(copy, random.Random(3)) == play(original, random.Random(3))
+@pytest.mark.parametrize("kernel", cases(differing(on_every_backend(EXISTED))))
+def test_the_source_of_a_stage_does_what_the_stage_does(kernel: dict[str, Any]) -> None:
+    stage = {key: value for key, value in kernel.items() if key != "zpool"}
+    for evictable in {None, False} if switches(kernel)["evictable"] else {None}:
+        original, copy = (Machine(**kernel, evictable=evictable, swap_pages=64, ram_pages=20) for _ in range(2))
+        copy.zswap.__class__ = rebuilt(**stage)
+        assert play(copy, random.Random(3)) == play(original, random.Random(3))
 
 
 def test_a_source_can_be_called_as_its_callers_call_it() -> None:

@@ -638,7 +638,7 @@ def test_z3fold_does_what_the_oracle_does_in_a_long_run() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(actions, min_size=30, max_size=250), st.sampled_from([True, True, False]))
 def test_z3fold_does_what_the_oracle_does_at_length(sequence: list[tuple[str, Any]], defers: bool) -> None:
     both_agree(sequence, defers)

@@ -348,7 +348,7 @@ def test_zbud_does_what_the_oracle_does(sequence: list[tuple[str, Any]]) -> None
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.lists(actions, min_size=30, max_size=200))
 def test_zbud_does_what_the_oracle_does_at_length(sequence: list[tuple[str, Any]]) -> None:
     both_agree(sequence)

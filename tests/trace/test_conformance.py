@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 import pytest
 
-from zswaplab.trace.conform import CLASSES, Verdict, conform, conform_all
+from tests.trace.altered import SHARED, shared
+from tests.trace.whole import LONG, RUNS, SHORT, TABLE, Whole
+from zswaplab.trace.conform import CLASSES, Verdict, conform
 
-REPOSITORY = Path(__file__).parents[2]
-SHARED = Path(os.environ.get("ZSWAPLAB_SHARED", REPOSITORY.parent / "shared")) / "recordings"
 TWO_CPUS = "61-zbud-lzo-pressure-2cpu"
-
-
-def readme_table() -> dict[str, list[int]]:
-    """Run -> operations and how many of each class, as the README has them."""
-    block = re.search(r"```text\n(run +operations.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
-    assert block
-    rows = [line.split() for line in block[1].splitlines()[1:]]
-    return {row[0]: [int(cell.replace(",", "").replace("·", "0")) for cell in row[1:-1]] for row in rows}
-
-
-TABLE = readme_table()
-RUNS = [run for run in TABLE if run != "all"]
-QUICK = [run for run in RUNS if "-exact" in run]
-
-
-def folder(run: str) -> Path:
-    path = SHARED / run if run.startswith("61-") else SHARED / "patch-series" / run
-    if not path.is_dir():
-        pytest.skip(f"{path} is not here: name the folder that has the recordings in ZSWAPLAB_SHARED")
-    return path
 
 
 def counts(verdict: Verdict) -> list[int]:
@@ -55,27 +31,20 @@ def test_the_readme_adds_up() -> None:
     assert TABLE["all"] == [sum(column) for column in zip(*(TABLE[run] for run in RUNS), strict=True)]
 
 
-@pytest.mark.parametrize("run", QUICK)
+@pytest.mark.parametrize("run", SHORT)
 def test_a_short_run_is_as_in_the_readme(run: str) -> None:
-    verdict = conform(folder(run))
+    verdict = conform(shared(run))
     assert verdict.agrees, verdict.text()
     assert counts(verdict) == TABLE[run]
 
 
-@pytest.fixture(scope="module")
-def verdicts() -> Mapping[str, Verdict]:
-    """Every long run, two at a time."""
-    runs = [run for run in RUNS if run not in QUICK]
-    with ProcessPoolExecutor(2) as executor:
-        found = conform_all([folder(run) for run in runs], executor=executor)
-        return {verdict.run: verdict for verdict in found}
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("run", [run for run in RUNS if run not in QUICK])
-def test_a_long_run_is_as_in_the_readme(run: str, verdicts: Mapping[str, Verdict]) -> None:
-    assert verdicts[run].agrees, verdicts[run].text()
-    assert counts(verdicts[run]) == TABLE[run]
+@pytest.mark.parametrize("run", LONG)
+def test_a_long_run_is_as_in_the_readme(run: str, wholes: Mapping[str, Whole]) -> None:
+    shared(run)
+    verdict = wholes[run].verdict
+    assert verdict.agrees, verdict.text()
+    assert counts(verdict) == TABLE[run]
 
 
 @pytest.mark.parametrize(("run", "stage"), [
@@ -84,5 +53,5 @@ def test_a_long_run_is_as_in_the_readme(run: str, verdicts: Mapping[str, Verdict
     ("p4-zsmalloc-exact", "v6.1"), ("base-zsmalloc-exact", "4"),
 ])  # fmt: skip
 def test_another_kernels_stage_disagrees(run: str, stage: str) -> None:
-    verdict = conform(folder(run), stage)
+    verdict = conform(shared(run), stage)
     assert not verdict.agrees

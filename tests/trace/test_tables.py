@@ -23,9 +23,14 @@ COLUMNS = (
 
 
 @pytest.fixture(scope="module")
-def stretch(tmp_path_factory: pytest.TempPathFactory) -> Replayed:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped run up to the end of its second worker run."""
-    return replay(load(SHIPPED, QUIET).write(tmp_path_factory.mktemp("run") / "stretch"))
+    return load(SHIPPED, QUIET).write(tmp_path_factory.mktemp("run") / "stretch")
+
+
+@pytest.fixture(scope="module")
+def stretch(folder: Path) -> Replayed:
+    return replay(folder)
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +84,9 @@ def test_the_table_is_small_and_complete(table: pandas.DataFrame) -> None:
 
 
 @pytest.mark.slow
-def test_the_table_is_what_the_kernel_did(table: pandas.DataFrame) -> None:
+def test_the_table_is_what_the_kernel_did(table: pandas.DataFrame, folder: Path) -> None:
     """The model agrees with the recording: so its rows must be the recorded ones, in the order of their ends."""
-    rows = [row for row in read(SHIPPED).rows[:QUIET] if row.op in ("store", "writeback")]
+    rows = [row for row in read(folder).rows if row.op in ("store", "writeback")]
     ours = table[table["operation"].isin(["store", "writeback"])]
     for (_, row), recorded in zip(ours.iterrows(), sorted(rows, key=lambda row: row.seq_end), strict=True):
         cells = recorded.cells
@@ -157,8 +162,7 @@ def test_a_backend_that_evicts_lists_its_pages_and_takes_not_always_the_oldest_e
 
 
 @pytest.mark.slow
-def test_another_kernel_with_the_same_inputs(tmp_path: Path) -> None:
-    folder = load(SHIPPED, QUIET).write(tmp_path / "run")
+def test_another_kernel_with_the_same_inputs(folder: Path) -> None:
     table = replay(folder, stage="base").table()
     assert (table["operation"] == "store").sum() == 1607
     assert (table["operation"] == "writeback").sum() > 50

@@ -12,6 +12,7 @@ from ..model.machine import Machine
 from ..model.stages import STAGES, own_form
 from ..run.history import History, record
 from ..run.workloads import revisit
+from .kept import shown
 from .player import play
 
 SWITCHES = ("evictable", "exclusive_loads")
@@ -69,11 +70,8 @@ class Lab(ipywidgets.VBox):  # type: ignore[misc]
         words = "; ".join(f"{name}: {value}" for name, value in facts(self.history).items())
         return f"{self.history.title}: {words}\n{self.player!r}"
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        bundle = super()._repr_mimebundle_(**options)
-        if isinstance(bundle, dict):
-            bundle["text/plain"] = repr(self)
-        return bundle
+    def _ipython_display_(self, **options: Any) -> None:
+        shown(self, self.outcome.value + self.player.picture(), repr(self))
 
     def run(self) -> History:
         """Run the workload with the switches as they stand."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
+import ipywidgets
 import traitlets
 
 from ..model.errors import BadInput, require
@@ -19,7 +20,9 @@ from ..run.history import History, record
 from ..run.search import Explored
 from ..run.setup import Setup
 from . import page
+from .kept import LOADER, Program, shown
 from .payload import Payload, check, grow, make, pack
+from .still import still
 from .words import text
 
 LEVELS = ("story", "steps", "source")
@@ -53,7 +56,8 @@ class Player(anywidget.AnyWidget):
     `notes` has a note for a step: {"120": "Who holds it now?"}, and what is typed in lecture mode.
     """
 
-    _esm = page.asset()
+    _esm = LOADER
+    program = traitlets.Instance(Program).tag(sync=True, **ipywidgets.widget_serialization)
     payload = traitlets.Bytes().tag(sync=True)  # packed; what has been added since is `growth`
     growth = traitlets.Bytes().tag(sync=True)
     step = traitlets.Int(0).tag(sync=True)
@@ -67,7 +71,7 @@ class Player(anywidget.AnyWidget):
         if height is not None:
             require("height", height, LEAST, MOST, "pixels")
         self._drawn, self._grown = payload, Payload()
-        super().__init__(payload=pack(payload), height=height, step=place_of(step, payload))
+        super().__init__(program=Program.one(), payload=pack(payload), height=height, step=place_of(step, payload))
 
     @property
     def last(self) -> int:
@@ -112,6 +116,13 @@ class Player(anywidget.AnyWidget):
         if data is not None:
             data["text/plain"] = repr(self)  # which anywidget 0.9 cuts off after 110 characters
         return bundle
+
+    def _ipython_display_(self, **options: Any) -> None:
+        shown(self, self.picture(), repr(self))
+
+    def picture(self) -> str:
+        """The player as it stands as HTML that does not move: what is shown where no widget can live."""
+        return still(self._drawn, self.step)
 
     def save(self, path: str | os.PathLike[str], *, theme: str = "light", width: int = 1050) -> Path:
         """Write the player as it stands to `path`: `.html`, alive without network; `.png`, `width` pixels wide.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -217,12 +219,13 @@ def sizes_of_history(history: History) -> tuple[list[int], list[int], list[int]]
 
 
 def show(figure: Figure) -> None:
-    """Display a figure in a notebook, with its alt text."""
-    from IPython import display
+    """Display a figure in a notebook, with its alt text: as HTML, which carries it to the reader, and as PNG."""
+    from IPython.display import display
 
-    alt = getattr(figure, "alt", "")
-    picture: Any = display.Image(png(figure), alt=alt)  # type: ignore[no-untyped-call]
-    display.display(picture, metadata={"image/png": {"alt": alt}})  # type: ignore[no-untyped-call]
+    alt, data = getattr(figure, "alt", ""), base64.b64encode(png(figure)).decode()
+    tag = f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+    bundle = {"text/html": tag, "image/png": data, "text/plain": alt}
+    display(bundle, metadata={"image/png": {"alt": alt}}, raw=True)
 
 
 def save(figure: Figure, path: str | Path) -> Path:

@@ -1,0 +1,54 @@
+/* What every player brings with it: it fetches the program that all players of a notebook share, so that a notebook
+   keeps that once; and it says so when the kernel has gone, because the player plays on. */
+
+const GONE = "The kernel of this player has gone: it still plays, but Python no longer moves it. Run the cell again for a new one.";
+
+/* The program, from the model that holds it: evaluated once for all players on a page. */
+async function program(model) {
+  const shared = await model.widget_manager.get_model(model.get("program").replace("IPY_MODEL_", ""));
+  shared.zswaplab ??= evaluated(shared.get("code"));
+  return (await shared.zswaplab).default;
+}
+
+async function evaluated(packed) {
+  const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+  const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const address = URL.createObjectURL(new Blob([await new Response(plain).text()], { type: "text/javascript" }));
+  try {
+    return await import(address);
+  } finally {
+    URL.revokeObjectURL(address);
+  }
+}
+
+/* Call `gone` once there is no kernel behind the view: JupyterLab marks it, except when a kernel dies or is shut down. */
+function watch({ model, el }, gone) {
+  const marked = () => el.classList.contains("jupyter-widgets-disconnected") && gone();
+  const marks = new MutationObserver(marked);
+  marks.observe(el, { attributes: true, attributeFilter: ["class"] });
+  marked();
+  const died = (kernel, status) => /restarting|terminating|dead/.test(status) && gone();
+  const { statusChanged, disposed } = model.widget_manager.kernel ?? {};
+  statusChanged?.connect(died);
+  disposed?.connect(gone);
+  return () => {
+    marks.disconnect();
+    statusChanged?.disconnect(died);
+    disposed?.disconnect(gone);
+  };
+}
+
+async function render({ model, el, ...more }) {
+  const words = Object.assign(document.createElement("p"), { className: "zswaplab-gone", textContent: GONE, hidden: true });
+  words.setAttribute("role", "status");
+  const unwatch = watch({ model, el }, () => (words.hidden = false));
+  const save_changes = () => words.hidden && model.save_changes(); // to nobody, otherwise
+  const close = await (await program(model)).render({ model: { ...model, save_changes }, el, ...more });
+  el.append(words);
+  return () => {
+    unwatch();
+    close?.();
+  };
+}
+
+export default { render };
