@@ -41,6 +41,7 @@ BESIDES: dict[str, tuple[Any, Any]] = {
     "zswap-decides": ((0, 1), (0,)),
     "put-frees": (1, 0),
     "patch-1-dormant": (FAULTS, NEVER),
+    "slots-wait": (0, 1),
     "one-object-a-page": (1, 2),
     "lowest-page": (5, 0),
     "oldest-of-list": (10, 6),
@@ -129,8 +130,9 @@ LINES = st.one_of(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", ALL, ids=lambda wrong: wrong.id)
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(sorted(STAGES)), st.sampled_from(["zbud", "z3fold", "zsmalloc"]), st.lists(LINES, max_size=30))
 def test_it_runs_on_any_workload_of_any_stage(wrong: Misconception, stage: str, zpool: str, lines: list[str]) -> None:
     workload = [line for page in range(6) for line in (f"write {page}", f"page_out {page}")] + lines
