@@ -82,6 +82,13 @@ def test_the_race_is_the_one_that_is_known_and_a_lock_kept_would_keep_it_away() 
     assert Outcome(wrong.applied(wrong.situation)).explored.schedules, "searched to the end"
 
 
+def test_reads_of_resident_pages_part_at_such_a_read_and_not_before() -> None:
+    wrong = MISCONCEPTIONS["resident-reads-count"]
+    kernel, mine = Outcome(wrong.situation).history, Outcome(wrong.applied(wrong.situation)).history
+    parted = kernel.first_difference(mine)
+    assert parted is not None and kernel[parted].operation == len(kernel.operations) - 1
+
+
 def test_what_cannot_follow_a_schedule_follows_it_as_far_as_it_can() -> None:
     wrong = MISCONCEPTIONS["lock-spans-load"]
     kernel = Outcome(wrong.situation).history

@@ -49,9 +49,10 @@ def test_every_option_is_what_its_model_gives(id: str, seeds: range) -> None:
         right = Outcome(asked.setup).answer(asked.drawn.asks)
         without = [option.answer for option in asked.options if not option.models]
         assert right in without and set(without) <= {right, *SAID}
-        for option in asked.options:
-            for name in option.models:
-                assert Outcome(applied(name, asked.setup)).answer(asked.drawn.asks) == option.answer != right
+        models = {name: option.answer for option in asked.options for name in option.models}
+        for name in bank()[id].models:
+            assert Outcome(applied(name, asked.setup)).answer(asked.drawn.asks) == models.get(name, right)
+        assert right not in models.values()
 
 
 @every_question
@@ -103,6 +104,16 @@ def test_mine_and_the_kernels_can_be_played_and_part_where_it_says(id: str) -> N
         for history in (verdict.kernel, verdict.mine):
             assert history.setup, "a link can hold it"
             assert record(history.setup).first_difference(history) is None
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_where_only_one_of_two_models_fails_both_take_the_schedule_on_which_it_does(seed: int) -> None:
+    asked = fresh("05.2", seed)
+    verdict = asked.answer(next(option for option in asked.options if option.models))
+    assert verdict.kernel and verdict.mine and verdict.kernel.setup and verdict.mine.setup
+    assert (verdict.kernel.fault is None) is (asked.drawn.answer == NEVER)
+    assert (verdict.mine.fault is None) is (asked.drawn.answer == FAULTS)
+    assert verdict.kernel.setup.schedule and verdict.mine.setup.schedule
 
 
 # Nothing is given away
