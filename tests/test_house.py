@@ -78,7 +78,7 @@ def test_import_is_silent_and_brings_nothing_heavy() -> None:
     assert python(f"import sys, zswaplab; print(sorted(set(sys.modules) & set({HEAVY})))") == "[]\n"
 
 
-@pytest.mark.parametrize("room", ["model", "run", "trace"])
+@pytest.mark.parametrize("room", ["model", "run", "trace", "teach"])
 def test_a_room_works_without_the_heavy_libraries(room: str) -> None:
     modules = [name for name, _ in _modules() if name.split(".")[1:2] == [room]]
     assert modules
@@ -187,6 +187,14 @@ def test_an_import_the_right_way_is_let_through(module: str, line: str) -> None:
     assert not _misplaced(line, module)
 
 
+def test_what_grades_shows_nothing() -> None:
+    """It runs where there is no widget: on a server, in a browser's Python."""
+    for module, file in _modules():
+        if module.startswith("zswaplab.teach"):
+            ours = map(_home, _imported(file.read_text(), module, file.name == "__init__.py"))
+            assert [name for name in ours if name.startswith("zswaplab.show")] == [], module
+
+
 # Inside a room
 
 SOURCES = {name: file.read_text() for name, file in _modules()}
@@ -232,7 +240,7 @@ def _files_of(room: str) -> dict[str, str]:
     return {module: source for module, source in SOURCES.items() if module.startswith(f"zswaplab.{room}")}
 
 
-@pytest.mark.parametrize("room", ["model", "run", "trace"])
+@pytest.mark.parametrize("room", ["model", "run", "trace", "teach"])
 def test_the_arrows_inside_a_room_run_one_way(room: str) -> None:
     assert _round(_files_of(room)) == []
 

@@ -41,6 +41,7 @@ BESIDES: dict[str, tuple[Any, Any]] = {
     "zswap-decides": ((0, 1), (0,)),
     "put-frees": (1, 0),
     "patch-1-dormant": (FAULTS, NEVER),
+    "slots-wait": (0, 1),
     "one-object-a-page": (1, 2),
     "lowest-page": (5, 0),
     "oldest-of-list": (10, 6),
@@ -79,6 +80,13 @@ def test_the_race_is_the_one_that_is_known_and_a_lock_kept_would_keep_it_away() 
     explored = Outcome(wrong.situation).explored
     assert (explored.schedule, explored.states, explored.failures[0].kind) == ("a7b3a3", 59, "UseAfterFree")
     assert Outcome(wrong.applied(wrong.situation)).explored.schedules, "searched to the end"
+
+
+def test_reads_of_resident_pages_part_at_such_a_read_and_not_before() -> None:
+    wrong = MISCONCEPTIONS["resident-reads-count"]
+    kernel, mine = Outcome(wrong.situation).history, Outcome(wrong.applied(wrong.situation)).history
+    parted = kernel.first_difference(mine)
+    assert parted is not None and kernel[parted].operation == len(kernel.operations) - 1
 
 
 def test_what_cannot_follow_a_schedule_follows_it_as_far_as_it_can() -> None:
@@ -129,8 +137,9 @@ LINES = st.one_of(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", ALL, ids=lambda wrong: wrong.id)
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(sorted(STAGES)), st.sampled_from(["zbud", "z3fold", "zsmalloc"]), st.lists(LINES, max_size=30))
 def test_it_runs_on_any_workload_of_any_stage(wrong: Misconception, stage: str, zpool: str, lines: list[str]) -> None:
     workload = [line for page in range(6) for line in (f"write {page}", f"page_out {page}")] + lines

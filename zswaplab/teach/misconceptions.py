@@ -275,6 +275,12 @@ ALSO = (  # what else is believed
         changes={"stage": "base"},
     ),
     Misconception(
+        "slots-wait", "A slot that is given up always waits until 64 have gathered.",
+        "On a device with many free slots: there the slot cache is used.",
+        "stored pages", at("2", *out(0), "free 0", swap_pages=64),
+        {"free_slot": (("if self.slot_cache_active:", "if True:  # the slot cache is always used"),)},
+    ),
+    Misconception(
         "one-object-a-page", "Each compressed page has a page of the backend to itself.",
         "For z3fold with an object that is nearly a page long.",
         "pool pages", at("v6.5", *out(0, 1)), {"Zbud.take_unbuddied": (("if not fitting:", "if True:  # a new page"),)},

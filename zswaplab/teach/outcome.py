@@ -100,6 +100,19 @@ def along(setup: Setup, schedule: str) -> Setup:
     return setup.but(schedule=packed(session.cpus.taken))
 
 
+def side_by_side(kernel: Outcome, mine: Outcome) -> tuple[History, History]:
+    """Two histories of what was asked, to be played against each other.
+
+    Of several CPUs, where one model fails along some schedule and the other does not, both take that schedule.
+    """
+    if kernel.is_searched and kernel.explored.fails != mine.explored.fails:
+        schedule = kernel.explored.schedule or mine.explored.schedule or ""
+        if kernel.explored.fails:
+            return kernel.history, record(along(mine.setup, schedule))
+        return record(along(kernel.setup, schedule)), mine.history
+    return kernel.history, mine.history
+
+
 # -- what can be asked -------------------------------------------------------------------------------------
 
 
@@ -208,11 +221,6 @@ def failure(outcome: Outcome) -> Answer:
     return FAULTS if fails else NEVER
 
 
-def fails(outcome: Outcome) -> Answer:
-    """The same as yes or no."""
-    return YES if failure(outcome) == FAULTS else NO
-
-
 def line(outcome: Outcome, function: str, event: str) -> Answer:
     """The line of a function at which a CPU stands when something first happens: "fault", "refuse", "free" ..."""
     history = outcome.history
@@ -228,6 +236,6 @@ ASKS: dict[str, Callable[..., Answer]] = {
     "lru": lru, "on the lru": on_the_lru, "stores": stores, "refused": refused, "stored pages": stored_pages,
     "pool pages": pool_pages, "disk reads": disk_reads, "disk writes": disk_writes, "first to disk": first_to_disk,
     "written back": written_back, "first written back": first_written_back, "refcount": refcount,
-    "has entry": has_entry, "where": where, "beside": beside, "failure": failure, "fails": fails, "line": line,
+    "has entry": has_entry, "where": where, "beside": beside, "failure": failure, "line": line,
 }  # fmt: skip
-OF_FAULTS = ("failure", "fails", "line")  # these are about how it ends
+OF_FAULTS = ("failure", "line")  # these are about how it ends
