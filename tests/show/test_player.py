@@ -174,6 +174,37 @@ def test_the_words_are_not_cut_off(payload: dict[str, Any], monkeypatch: pytest.
     assert data["text/plain"] == text(payload, 0)
 
 
+class Shell:
+    """As much of a notebook's IPython as a player asks."""
+
+    execution_count = 0
+
+    def get_parent(self) -> dict[str, Any]:
+        return {"metadata": {"cellId": self.cell}} if self.cell else {}
+
+    def __init__(self, cell: str | None) -> None:
+        self.cell = cell
+
+
+def test_a_cell_that_is_run_twenty_times_leaves_the_players_of_its_last_two_runs(
+    payload: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import IPython
+
+    shell = Shell("a cell")
+    monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
+    made = []
+    for shell.execution_count in range(1, 21):
+        made += [play(payload), play(payload)]
+    alive = [player for player in made if player.comm is not None]
+    assert alive == made[-4:]
+    shell.cell = "another cell"
+    other = play(payload)
+    shell.cell = None
+    outside = [play(payload) for shell.execution_count in range(30, 40)]
+    assert all(player.comm is not None for player in [*alive, other, *outside])
+
+
 # -- the same in words
 
 
@@ -236,7 +267,7 @@ def test_a_picture_is_told_in_one_line_that_says_that_it_is_one(payload: dict[st
 
 
 def read_back(content: str) -> list[dict[str, Any]]:
-    found = re.findall(r'<script type="application/zswaplab">(.*?)</script>', content, re.DOTALL)
+    found = re.findall(r'<script type="application/zswaplab"[^>]*>(.*?)</script>', content, re.DOTALL)
     return [unpack(base64.b64decode(data)) for data in found]
 
 
@@ -263,7 +294,7 @@ def test_nothing_in_a_payload_can_end_the_script(payload: dict[str, Any]) -> Non
 def test_a_saved_page_asks_no_network_for_anything(payload: dict[str, Any]) -> None:
     content = page([payload, fixture.payload("pages")])
     assert len(read_back(content)) == 2
-    outside_data = re.sub(r'<script type="application/zswaplab">.*?</script>', "", content, flags=re.DOTALL)
+    outside_data = re.sub(r'<script type="application/zswaplab"[^>]*>.*?</script>', "", content, flags=re.DOTALL)
     addresses = set(re.findall(r"https?://[^\s\"'`]+", outside_data))
     assert addresses == {"http://www.w3.org/2000/svg"}  # a name, which nothing fetches
     assert not re.search(r"\b(src|href)\s*=\s*[\"']?\w|@import|\bimport\s*\(|url\((?!#)|fetch\(", outside_data)

@@ -7,6 +7,7 @@ What it draws is a payload (`payload.py`); how it looks is in `scene.js`, `playe
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from .words import text
 LEVELS = ("story", "steps", "source")
 PARTS = ("curve", "pages", "lru", "pool", "counters", "source", "holders")
 LEAST, MOST = 560, 2000  # pixels that the sheet may be high
+RUNS_KEPT = 2  # of one cell: a player from an earlier one is gone from the page, and would stay in memory
 WORTH_A_NEW_START = 16_384  # bytes; what has grown is sent with each step, until it is as long as this
 
 
@@ -68,6 +70,12 @@ class Player(anywidget.AnyWidget):
             require("height", height, LEAST, MOST, "pixels")
         self._drawn, self._grown = payload, Payload()
         super().__init__(payload=pack(payload), height=height, step=place_of(step, payload))
+        _made_here(self)
+
+    def close(self) -> None:
+        """Take it off every page on which it is shown, and let go of what it holds there."""
+        self.layout.close()
+        super().close()
 
     @property
     def last(self) -> int:
@@ -121,6 +129,23 @@ class Player(anywidget.AnyWidget):
         """
         values = {"level": self.level, "hidden": self.hidden, "notes": self.notes}
         return page.save(self._drawn, path, step=self.step, theme=theme, width=width, **values)
+
+
+_made: dict[str, dict[int, list[Player]]] = {}  # cell of a notebook -> which of its runs -> the players made in it
+
+
+def _made_here(player: Player) -> None:
+    """Remember which run of which cell made a player, and close those that older runs of it have made."""
+    ipython: Any = sys.modules.get("IPython")
+    shell: Any = ipython.get_ipython() if ipython else None
+    cell = shell.get_parent().get("metadata", {}).get("cellId") if hasattr(shell, "get_parent") else None
+    if cell is None:  # not in JupyterLab
+        return
+    runs = _made.setdefault(cell, {})
+    runs.setdefault(shell.execution_count, []).append(player)
+    for old in sorted(runs)[:-RUNS_KEPT]:
+        for one in runs.pop(old):
+            one.close()
 
 
 def joined(first: Payload, second: Payload) -> Payload:
