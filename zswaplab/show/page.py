@@ -1,7 +1,7 @@
 """Pages that stand alone: the same player, alive without any network, and pictures of it.
 
-The player is three files, `scene.js`, `player.js` and `player.css`; `asset` joins them into the one ES module that a
-notebook's widget loads and that a page carries inside.
+The player is some ES modules and `player.css`; `asset` joins them into the one module that a notebook's widget loads
+and that a page carries inside. There is no bundler: each module's `import` lines and `export` words go.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from .payload import pack
 from .words import picture
 
 HERE = Path(__file__).parent
+MODULES = ("scene.js", "dom.js", "drawing.js", "time.js", "report.js", "player.js")  # each stands on those before it
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 THEMES = {None: "", "light": ' data-jp-theme-light="true"', "dark": ' data-jp-theme-light="false"'}
 
@@ -64,13 +65,13 @@ for (const data of document.querySelectorAll("script[type='application/zswaplab'
 
 @functools.cache
 def asset() -> str:
-    """The player as one ES module: `scene.js`, `player.js` and, as a text in it, `player.css`."""
-    scene, player, style = (
-        HERE.joinpath(name).read_text(encoding="utf-8") for name in ("scene.js", "player.js", "player.css")
-    )
-    scene = re.sub(r"^export ", "", scene, flags=re.MULTILINE)
-    player = re.sub(r"^import .*$\n", "", player, flags=re.MULTILINE)
-    return f"{scene}\nconst STYLE = {json.dumps(style, ensure_ascii=False)};\n{player}"
+    """The player as one ES module, with its style sheet as a text in it."""
+    modules = (re.sub(r"^import .*\n|^export (?!default)", "", _read(name), flags=re.MULTILINE) for name in MODULES)
+    return f"const STYLE = {json.dumps(_read('player.css'), ensure_ascii=False)};\n" + "\n".join(modules)
+
+
+def _read(name: str) -> str:
+    return HERE.joinpath(name).read_text(encoding="utf-8")
 
 
 def page(

@@ -1,6 +1,6 @@
 """The player: a recorded run, drawn step by step, in a notebook or in a page that needs nothing else.
 
-What it draws is a payload (`payload.py`); how it looks is in `scene.js`, `player.js` and `player.css`, which
+What it draws is a payload (`payload.py`); how it looks is in the modules and the style sheet that
 `page.asset` joins; `words.py` says the same in words.
 """
 

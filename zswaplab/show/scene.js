@@ -1,5 +1,5 @@
 /* A run as data: the state at any step, where to stop, who wrote what, who holds what. No drawing.
-   What a payload is: zswaplab/show/payload.py. Nothing here decides about zswap: it follows the changes listed there. */
+   What a payload is: zswaplab/show/payload.py. Nothing here decides about zswap: it follows each step's changes. */
 
 export const EVENTS = [
   { kind: "store", key: "s", name: "store" },
@@ -174,11 +174,11 @@ export class Run {
 
   /* What is read off the steps once: keyframes, stops, the curve, and the peaks that fix the layout. */
   read(from) {
-    for (const list of [...Object.values(this.ticks), this.story])
-      while (list.length && list.at(-1) >= from) list.pop();
+    for (const ticks of Object.values(this.ticks)) while (ticks.at(-1) >= from) ticks.pop();
+    this.story = this.story.filter((stop) => stop < from && (stop === 0 || this.steps[stop].story));
     while (this.keyframes.length && this.keyframes.at(-1).step > from) this.keyframes.pop();
     const first = this.keyframes.at(-1);
-    let state = first ? copy(first.state) : beginning(this.counters);
+    const state = first ? copy(first.state) : beginning(this.counters);
     if (!first) {
       advance(state, this.begin);
       this.keyframes.push({ step: 0, state: copy(state) });
@@ -216,17 +216,18 @@ export class Run {
 
   measure(state, changes) {
     const { peak } = this;
+    const most = (name, value) => (peak[name] = Math.max(peak[name], value));
     for (const [what, first] of changes) {
       const page = what === "page" && state.pages.get(first);
       if (page) {
-        peak.slots = Math.max(peak.slots, state.slots.get(first) + 1);
-        peak.number = Math.max(peak.number, page.number);
+        most("slots", state.slots.get(first) + 1);
+        most("number", page.number);
         peak.units[page.pool] = Math.max(peak.units[page.pool] ?? 0, page.units);
       }
-      if (what === "lru+") peak.lru = Math.max(peak.lru, state.lru.get(first).size);
-      if (what === "out" && first !== null) peak.lru = Math.max(peak.lru, ...[...state.lru.values()].map(({ size }) => size + 1));
+      if (what === "lru+") most("lru", state.lru.get(first).size);
+      if (what === "out" && first !== null) for (const ids of state.lru.values()) most("lru", ids.size + 1);
     }
-    peak.size = Math.max(peak.size, state.size);
+    most("size", state.size);
   }
 
   /* The state after step `index`, to be read only until the next call; one step on from the last is the quick way. */
@@ -320,14 +321,26 @@ export class Run {
     const step = this.steps[index];
     if (!step) return [];
     if (step.cpus) return step.cpus;
-    const { stack, holds, refs = [] } = step;
-    return [{ task: this.operations[step.operation].text, state: "running", stack, holds, waits: null, holder: null, refs }];
+    const { stack, holds, refs } = step;
+    const task = this.operations[step.operation].text;
+    return [{ task, state: "running", stack, holds, waits: null, holder: null, refs }];
   }
 
   /* The entry that a step is about: the sentence's, else the one that the running functions use. */
   subject(index) {
     const step = this.steps[index];
     return step?.subject ?? step?.refs?.at(-1)?.[2] ?? null;
+  }
+
+  /* What steps out of a list: whether it is a page of a backend, and of which pool it is. */
+  leaving() {
+    const { out, pages, entries } = this.state;
+    if (out === null) return { outIsPage: false, outPool: undefined };
+    const of = (pool) => this.pools[pool ?? 0].lru_of;
+    const [page, entry] = [pages.get(out), this.entry(out)];
+    const isEntry = entries.has(out) && of(entry.pool) === "entries";
+    const outIsPage = page !== undefined && of(page.pool) === "pages" && !isEntry;
+    return { outIsPage, outPool: (outIsPage ? page.pool : entry?.pool) ?? 0 };
   }
 
   /* Who leads to an entry: [{who, local, counted, tree, lru, locks}], the tree first, then CPUs, then the LRU. */
@@ -338,7 +351,8 @@ export class Run {
     const found = [{ who: "tree", linked: Boolean(entry?.linked), counted: owner.tree > 0 }];
     this.cpusAt(index).forEach(({ refs, holds }, cpu) => {
       const locals = [...new Set((refs ?? []).filter(([, , other]) => other === id).map(([, local]) => local))];
-      if (locals.length) found.push({ who: "cpu", cpu, local: locals[0], counted: (owner.cpus[cpu] ?? 0) > 0, locks: holds });
+      const counted = (owner.cpus[cpu] ?? 0) > 0;
+      if (locals.length) found.push({ who: "cpu", cpu, local: locals[0], counted, locks: holds });
     });
     const pool = [...state.lru].find(([, ids]) => ids.has(id))?.[0];
     found.push({ who: "lru", listed: pool !== undefined && this.pools[pool]?.lru_of === "entries" });
@@ -354,9 +368,9 @@ export class Run {
 
   /* ---------------------------------------------------------------- why is it so? */
 
-  /* Each step that wrote a field: [{step, from, to}]; -1 is what was there before the first step. Fields are
-     "entry 3 refcount" (offset, length, linked, pool, value, page), "lru 3" (an entry), "lru-page 3", "object 3", "ram 3", "disk 3",
-     "counter stored_pages", "size", "full", "current", "out". */
+  /* Each step that wrote a field: [{step, from, to}]; -1 is what was there before the first step. A field is
+     "entry 3 refcount" (or offset, length, linked, pool, value, page), "lru 3" (an entry), "lru-page 3", "object 3",
+     "ram 3", "disk 3", "counter stored_pages", "size", "full", "current" or "out". */
   writes(field) {
     return this.fields.get(field) ?? [];
   }
@@ -388,42 +402,50 @@ export class Run {
     return first;
   }
 
-  /* A page's life: what it was in, from step to step, and what befell its entries. */
+  /* A page's life: `spans` say from which step to which it had a frame, bytes on the device, an entry; `marks` are what
+     befell its entries. */
   life(page) {
-    const marks = [];
-    const spans = [];
-    const ids = [...this.fields.keys()].filter((field) => field.endsWith(" page") && field.startsWith("entry "))
-      .map((field) => Number(field.split(" ")[1]))
-      .filter((id) => this.writes(`entry ${id} page`).some(({ to }) => to === page));
-    for (const id of ids) {
-      const refs = this.writes(`entry ${id} refcount`);
-      const links = this.writes(`entry ${id} linked`);
-      const end = refs.find(({ to }) => to === undefined)?.step;
-      const born = refs[0].step;
-      const inTree = links.find(({ to }) => to)?.step;
-      const offTree = links.find(({ from, to }) => from && !to)?.step ?? end;
-      marks.push({ step: born, text: "allocated" });
-      if (inTree !== undefined) marks.push({ step: inTree, text: "in the tree" });
-      for (const { step, from, to } of refs)
-        if (from !== undefined && to > from) marks.push({ step, text: `found: ${to} refs` });
-      if (offTree !== undefined && offTree !== end) marks.push({ step: offTree, text: "off the tree" });
-      if (end !== undefined) marks.push({ step: end, text: "freed", freed: true });
-      spans.push({ kind: "entry", id, from: born, to: end ?? this.last, inTree, offTree: offTree ?? this.last, freed: end });
-    }
-    const places = [...this.writes(`ram ${page}`)];
-    places.forEach(({ step, to }, index) => {
-      const until = places[index + 1]?.step ?? this.last;
-      if (to === "present") spans.push({ kind: "RAM", from: step, to: until });
-      if (to === "freed") marks.push({ step, text: "given up" });
-    });
-    for (const { step, to } of this.writes(`disk ${page}`)) {
-      if (!to) continue;
-      const until = this.writes(`disk ${page}`).find((write) => write.step > step)?.step ?? this.last;
-      marks.push({ step, text: "on disk" });
-      spans.push({ kind: "disk", from: step, to: until });
-    }
-    marks.sort((one, other) => one.step - other.step);
-    return { marks, spans };
+    const entries = [...this.fields.keys()].filter((field) => field.startsWith("entry ") && field.endsWith(" page"))
+      .filter((field) => this.writes(field).some(({ to }) => to === page)).map((field) => Number(field.split(" ")[1]));
+    const until = (writes, index) => writes[index + 1]?.step ?? this.last;
+    const places = this.writes(`ram ${page}`);
+    const stored = this.writes(`disk ${page}`);
+    const spans = [
+      ...entries.map((id) => this.lifeOf(id)),
+      ...places.map(({ step, to }, index) => ({ kind: to, from: step, to: until(places, index) }))
+        .filter(({ kind }) => kind === "present").map((span) => ({ ...span, kind: "RAM" })),
+      ...stored.map(({ step, to }, index) => ({ kind: to && "disk", from: step, to: until(stored, index) }))
+        .filter(({ kind }) => kind),
+    ];
+    const marks = [
+      ...entries.flatMap((id) => this.marksOf(id)),
+      ...places.filter(({ to }) => to === "freed").map(({ step }) => ({ step, text: "given up" })),
+      ...stored.filter(({ to }) => to).map(({ step }) => ({ step, text: "on disk" })),
+    ];
+    return { spans, marks: marks.sort((one, other) => one.step - other.step) };
+  }
+
+  /* When an entry was there, when it was in the tree, and whether it was touched once it was freed. */
+  lifeOf(id) {
+    const links = this.writes(`entry ${id} linked`);
+    const [born, freed] = [links[0].step, links.find(({ to }) => to === undefined)?.step];
+    const to = freed ?? this.last;
+    const inTree = links.find((write) => write.to)?.step ?? to;
+    const offTree = links.find((write) => write.from && !write.to)?.step ?? to;
+    const touched = freed !== undefined && this.reports.some(({ entry }) => entry === id);
+    return { kind: "entry", id, from: Math.max(0, born), to, inTree, offTree, freed, touched };
+  }
+
+  marksOf(id) {
+    const { from, inTree, offTree, to, freed } = this.lifeOf(id);
+    const counts = this.writes(`entry ${id} refcount`);
+    const found = counts.filter((write) => write.from !== undefined && write.to > write.from);
+    return [
+      { step: from, text: "allocated" }, inTree < to && { step: inTree, text: "in the tree" },
+      ...found.map((write) => ({ step: write.step, text: `found: ${write.to} refs` })),
+      offTree < to && { step: offTree, text: "off the tree" },
+      freed !== undefined && { step: freed, text: "freed", freed: true },
+    ].filter(Boolean);
   }
 }
 
@@ -570,7 +592,10 @@ const range = (pages) => {
 };
 
 const NAMES = {
-  page_out: (pages) => [pages.length > 1 ? `pages ${range(pages)} go out` : `page ${pages[0]} goes out`, `${range(pages)} out`, range(pages)],
+  page_out: (pages) => {
+    const whole = pages.length > 1 ? `pages ${range(pages)} go out` : `page ${pages[0]} goes out`;
+    return [whole, `${range(pages)} out`, range(pages)];
+  },
   write: (pages) => [`write ${range(pages)}`, `write`],
   read: (pages) => [`read ${range(pages)}`, range(pages)],
   free: (pages) => [`free ${range(pages)}`, "free"],
@@ -579,7 +604,7 @@ const NAMES = {
   drop_cache: () => ["drop cache"],
 };
 
-/* What one CPU did, as few long spans: [{from, to, labels (the longest first)}]. A short operation joins its neighbour. */
+/* What one CPU did, as few long spans: [{from, to, labels (the longest first)}]. A short operation joins another. */
 export function spansOf(run) {
   const spans = [];
   run.steps.forEach(({ operation }, index) => {
