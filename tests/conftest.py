@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,6 +63,26 @@ def browser(chromium: str) -> Iterator["Browser"]:
         yield launched
 
 
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The script of axe-core, from npm. A test skips where it cannot be had, but not where everything must hold."""
+    if os.environ.get("ZSWAPLAB_OFFLINE"):
+        pytest.skip("ZSWAPLAB_OFFLINE is set")
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("no npm to install axe-core with; on Debian or Ubuntu: sudo apt-get install npm")
+    folder = tmp_path_factory.mktemp("axe")
+    (folder / "package.json").write_text("{}")
+    installing = [npm, "install", "--no-audit", "--no-fund", "--no-update-notifier", "axe-core@4"]
+    try:
+        subprocess.run(installing, cwd=folder, check=True, capture_output=True, text=True, timeout=300)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as problem:
+        if os.environ.get("CI"):
+            pytest.fail(f"npm cannot install axe-core@4: {problem.stderr or problem}")
+        pytest.skip("npm cannot install axe-core@4: no network?")
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def jupyter_lab(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """JupyterLab on a copy of notebooks/: `jupyter_lab.url("lab/tree/00-start-here.ipynb")`."""
@@ -69,9 +90,11 @@ def jupyter_lab(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     notebooks = scratch / "notebooks"
     shutil.copytree(repository / "notebooks", notebooks, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
     settings = scratch / "settings"
-    settings.mkdir()
+    (settings / "overrides.d").mkdir(parents=True)
     quiet = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}
     (settings / "overrides.json").write_text(json.dumps(quiet))
+    ours = repository / "zswaplab" / "show" / "jupyterlab.json"
+    shutil.copy(ours, settings / "overrides.d" / "zswaplab.json")  # as the wheel installs it
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--notebook-dir=notebooks"]
     with running_lab([*command, f"--LabApp.app_settings_dir={settings}"], scratch, scratch / "own") as server:
         yield server

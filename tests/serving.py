@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 
 class Server:
@@ -25,6 +25,19 @@ class Server:
     def get(self, path: str) -> bytes:
         with urlopen(self.url(path), timeout=30) as answer:
             return bytes(answer.read())
+
+    def configure(self, plugin: str, **settings: Any) -> None:
+        """Change JupyterLab's settings of one plugin, as its settings editor does."""
+        body = json.dumps({"raw": json.dumps(settings)}).encode()
+        address = self.url(f"lab/api/settings/{plugin}")
+        urlopen(Request(address, body, {"Content-Type": "application/json"}, method="PUT"), timeout=30).close()
+
+    def choose_theme(self, theme: str) -> None:
+        self.configure("@jupyterlab/apputils-extension:themes", theme=f"JupyterLab {theme}")
+
+    def shut_down_kernels(self) -> None:
+        for session in json.loads(self.get("api/sessions")):
+            urlopen(Request(self.url(f"api/sessions/{session['id']}"), method="DELETE"), timeout=30).close()
 
 
 @contextmanager

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
 
 import nbformat
 import pytest
+from PIL import Image, ImageStat
 
 from tests.serving import Server
 from zswaplab import Machine, record
@@ -26,19 +26,27 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 ERRORS = re.compile(r"Error displaying widget|Loading widget|Traceback|Error:|Failed to|not found|object at 0x")
+PICTURE = 'class="zswaplab-picture"'
 DECODED = """images => Promise.all(images.map(async image => {
     await image.decode().catch(() => null);
     return [image.naturalWidth, image.getBoundingClientRect().height];
 }))"""
 WAITING = "[...document.querySelectorAll('.jp-InputPrompt')].filter(cell => cell.textContent === '[*]:').length"
 WHOLE = {"width": 1280, "height": 16_000}  # so high that JupyterLab attaches every cell
+ROOM = "all => all.map(one => [one.scrollWidth, one.clientWidth])"
+EDGES = """all => all.map(one => getComputedStyle(one)).map(look => [
+    look.borderTopWidth, look.borderTopColor !== look.backgroundColor, look.color !== look.backgroundColor,
+])"""
+NARROW = {"width": 640, "height": 30_000}  # a laptop's window at 200 %
+OURS = "axe.run({ include: [['.jp-OutputArea'], ['.jp-RenderedMarkdown']] }, { resultTypes: ['violations'] })"
+THEIRS = "jp-collapseHeadingButton"  # JupyterLab's own button, which has no name
 
 
 class Watched:
     """A page, what its console complains of, and the hosts it asks."""
 
-    def __init__(self, browser: Browser, viewport: Any) -> None:
-        self.page = browser.new_page(viewport=viewport)
+    def __init__(self, browser: Browser, **options: Any) -> None:
+        self.page = browser.new_page(**options)
         self.page.set_default_timeout(120_000)
         self.complaints: list[str] = []
         self.hosts: set[str] = set()
@@ -51,52 +59,100 @@ class Watched:
         assert self.hosts <= {"", "127.0.0.1", "localhost"}  # no host at all: data: and blob:
 
 
-def choose_theme(server: Server, theme: str) -> None:
-    body = json.dumps({"raw": json.dumps({"theme": f"JupyterLab {theme}"})}).encode()
-    address = server.url("lab/api/settings/@jupyterlab/apputils-extension:themes")
-    urlopen(Request(address, body, {"Content-Type": "application/json"}, method="PUT"), timeout=30).close()
-
-
 # -- as they lie there
 
 
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_a_notebook_that_is_only_opened_shows_everything(
-    path: Path, theme: str, browser: Browser, jupyter_lab: Server
-) -> None:
+def opened(path: Path, browser: Browser, address: str, **options: Any) -> Watched:
+    """A notebook that was only opened: nothing in it has run, and JupyterLab does not trust it."""
+    watched = Watched(browser, **options)
+    watched.page.goto(address)
+    watched.page.get_by_text("| Idle").wait_for()
+    last = len(nbformat.read(path, as_version=4).cells) - 1
+    watched.page.locator(".jp-Notebook .jp-Notebook-cell").nth(last).locator(".jp-RenderedMarkdown").wait_for()
+    return watched
+
+
+@pytest.fixture(
+    scope="module", params=[(path, theme) for path in PATHS for theme in ("Light", "Dark")],
+    ids=lambda param: f"{param[0].stem}-{param[1]}",
+)  # fmt: skip
+def lying(request: Any, browser: Browser, jupyter_lab: Server) -> Iterator[tuple[Path, str, Watched]]:
+    """A notebook, a theme, and what JupyterLab shows of the one in the other."""
+    path, theme = request.param
+    jupyter_lab.choose_theme(theme)
+    workspace = f"lab/workspaces/{path.stem}-{theme}"  # of its own: else what was open comes back
+    watched = opened(path, browser, jupyter_lab.url(f"{workspace}/tree/{path.name}"), viewport=WHOLE)
+    yield path, theme, watched
+    watched.page.close()
+
+
+def test_a_notebook_that_is_only_opened_shows_everything(lying: tuple[Path, str, Watched]) -> None:
     from playwright.sync_api import expect
 
-    choose_theme(jupyter_lab, theme)
-    watched = Watched(browser, WHOLE)
-    page = watched.page
-    page.goto(jupyter_lab.url(f"lab/workspaces/{path.stem}-{theme}/tree/{path.name}"))  # else what was open comes back
-    notebook = nbformat.read(path, as_version=4)
-    cells = page.locator(".jp-Notebook .jp-Notebook-cell")
-    page.get_by_text("| Idle").wait_for()
-    cells.nth(len(notebook.cells) - 1).locator(".jp-RenderedMarkdown").wait_for()
-    assert page.locator("body").get_attribute("data-jp-theme-light") == str(theme == "Light").lower()
+    path, theme, watched = lying
+    assert watched.page.locator("body").get_attribute("data-jp-theme-light") == str(theme == "Light").lower()
+    notebook, cells = nbformat.read(path, as_version=4), watched.page.locator(".jp-Notebook .jp-Notebook-cell")
     expect(cells).to_have_count(len(notebook.cells))
     for place, cell in enumerate(notebook.cells):
-        images = cells.nth(place).locator(".jp-OutputArea-output img")
-        expected = 0 if folded(cell) else pictures(cell)
-        if expected:
-            images.nth(expected - 1).wait_for()
-        shown = images.evaluate_all(DECODED)
-        assert len(shown) == expected, cell.id
-        assert all(wide > 100 and high > 50 for wide, high in shown), cell.id
+        pages = [] if folded(cell) else html_outputs(cell)
+        shown = cells.nth(place).locator(".jp-OutputArea-output")
+        images = shown.locator("img")
+        expect(images).to_have_count(sum(page.count("<img") for page in pages))
+        assert all(wide > 15 and high > 13 for wide, high in images.evaluate_all(DECODED)), cell.id
+        expect(shown.locator(".zswaplab-picture")).to_have_count(sum(page.count(PICTURE) for page in pages))
+        for words in shown.locator(".zswaplab-picture").all_inner_texts():
+            assert words.startswith("A picture of the player. Run this cell to play it."), cell.id
     said = "\n".join(cells.all_inner_texts())
     assert not ERRORS.search(said), ERRORS.search(said)
     watched.check()
-    page.close()
 
 
-def pictures(cell: Any) -> int:
-    return sum("image/png" in output.get("data", {}) for output in cell.get("outputs", []))
+def html_outputs(cell: Any) -> list[str]:
+    return [output.data["text/html"] for output in cell.get("outputs", []) if "text/html" in output.get("data", {})]
 
 
 def folded(cell: Any) -> bool:
     return bool(cell.metadata.get("jupyter", {}).get("outputs_hidden"))
+
+
+def test_axe_finds_nothing_in_it(lying: tuple[Path, str, Watched], axe: str) -> None:
+    _, _, watched = lying
+    watched.page.evaluate(axe)
+    found = watched.page.evaluate(OURS)["violations"]
+    nodes = [(one["id"], node["html"]) for one in found for node in one["nodes"] if THEIRS not in node["html"]]
+    assert nodes == []
+
+
+def test_its_pictures_are_as_bright_as_the_theme(lying: tuple[Path, str, Watched]) -> None:
+    path, theme, watched = lying
+    pictures = watched.page.locator(".zswaplab-picture").all()
+    assert bool(pictures) == (path.stem == "00-start-here")
+    for picture in pictures:
+        (brightness,) = ImageStat.Stat(Image.open(io.BytesIO(picture.screenshot())).convert("L")).mean
+        assert brightness > 190 if theme == "Light" else brightness < 75
+
+
+FIRST = FOLDER / "00-start-here.ipynb"
+
+
+def test_a_picture_fits_into_a_window_at_200_percent(browser: Browser, jupyter_lab: Server) -> None:
+    address = jupyter_lab.url(f"doc/tree/{FIRST.name}")  # without JupyterLab's side bars
+    page = opened(FIRST, browser, address, viewport=NARROW, device_scale_factor=2).page
+    pictures = page.locator(".zswaplab-picture")
+    assert pictures.count() == 4
+    assert all(needed <= room for needed, room in pictures.evaluate_all(ROOM))
+    outputs = page.locator(".jp-OutputArea-output:has(.zswaplab-picture)")
+    assert all(needed <= room for needed, room in outputs.evaluate_all(ROOM))
+    page.close()
+
+
+def test_a_picture_keeps_its_edges_in_forced_colours(browser: Browser, jupyter_lab: Server) -> None:
+    address = jupyter_lab.url(f"lab/workspaces/forced/tree/{FIRST.name}")
+    page = opened(FIRST, browser, address, viewport=WHOLE, forced_colors="active").page
+    seen = page.locator(".zswaplab-picture [style*='solid transparent']").evaluate_all(EDGES)
+    assert len(seen) > 40
+    assert all(one == ["1px", True, True] for one in seen)
+    page.close()
 
 
 # -- the first notebook, run
@@ -105,8 +161,8 @@ def folded(cell: Any) -> bool:
 @pytest.fixture(scope="module")
 def run(browser: Browser, jupyter_lab: Server) -> Iterator[Watched]:
     """Notebook 00 in JupyterLab after Run All Cells."""
-    choose_theme(jupyter_lab, "Light")
-    watched = Watched(browser, WHOLE)
+    jupyter_lab.choose_theme("Light")
+    watched = Watched(browser, viewport=WHOLE)
     page = watched.page
     page.goto(jupyter_lab.url("lab/workspaces/run/tree/00-start-here.ipynb"))
     page.get_by_text("| Idle").wait_for()
@@ -125,7 +181,7 @@ class Panel:
     def __init__(self, page: Page, code: str) -> None:
         self.page = page
         cell = page.locator(".jp-CodeCell").filter(has=page.locator(".cm-content", has_text=code))
-        self.root = cell.locator(".jp-OutputArea-output").first
+        self.root = cell.locator(".jp-OutputArea-output:has(.zswaplab-player)")
         self.player = self.root.locator(".zswaplab-player")
         self.player.wait_for()
 
@@ -159,8 +215,8 @@ class Panel:
             "written back": numbers(now["written back"]),
             "read from disk": numbers(now["read from disk"]),
             "crashed": "crash" in now["ended"],
-            "last step": numbers(self.player.locator("[role=slider]").first.get_attribute("aria-valuemax") or ""),
-            "tags": (self.player.locator("[title*=' · ']").first.get_attribute("title") or "").split(" · "),
+            "last step": numbers(self.root.locator(".slider").get_attribute("aria-valuemax") or ""),
+            "tags": (self.root.locator(".what").first.get_attribute("title") or "").split(" · "),
         }
 
     def step(self) -> int:
@@ -244,16 +300,15 @@ def test_the_player_obeys_its_keys(run: Watched) -> None:
     history = recorded("1", "off")
     evictions, refusals = steps_of(history, "writeback"), steps_of(history, "refuse")
     panel.root.locator(".say").click()
-    run.page.keyboard.press("0")
+    run.page.keyboard.press("Home")
     panel.at(0)
-    start = panel.said()
+    start, picture = panel.said(), panel.picture()
     run.page.keyboard.press(".")
     panel.at(1)
     assert panel.said() != start
     run.page.keyboard.press(",")
     panel.at(0)
     assert panel.said() == start
-    picture = panel.picture()
     for key, step in (("r", refusals[0]), ("e", evictions[0]), ("e", evictions[1]), ("Shift+E", evictions[0])):
         run.page.keyboard.press(key)
         panel.at(step)
@@ -263,9 +318,30 @@ def test_the_player_obeys_its_keys(run: Watched) -> None:
     panel.root.get_by_text("nothing after this step is “fault”").wait_for()
     assert panel.step() == evictions[0]
     run.page.keyboard.press("Space")
-    run.page.locator(f".zswaplab-player[data-step='{evictions[0]}']").wait_for(state="detached")
+    panel.root.locator(f".zswaplab-player:not([data-step='{evictions[0]}'])").wait_for()
     run.page.keyboard.press("Space")
     stopped = panel.step()
     run.page.wait_for_timeout(1500)
     assert panel.step() == stopped
+    run.check()
+
+
+def test_a_key_of_the_player_does_nothing_to_its_cell(run: Watched) -> None:
+    """Also on a switch of a panel, of which JupyterLab takes R for its own: the cell would turn raw."""
+    panel = Panel(run.page, 'lab(stage="1"')
+    cell = panel.root.locator("xpath=ancestor::*[contains(@class, 'jp-Notebook-cell')]")
+    cells = run.page.locator(".jp-Notebook .jp-Notebook-cell").count()
+    panel.switch("not evictable").click()
+    panel.switch("off").click()
+    panel.shows(recorded("1", "off", False))
+    refused = steps_of(recorded("1", "off", False), "refuse")[0]
+    panel.root.locator(".say").click()
+    run.page.keyboard.press("Home")
+    panel.at(0)
+    panel.switch("off").focus()
+    for key in ("d", "d", "r"):
+        run.page.keyboard.press(key)
+    panel.at(refused)
+    assert "jp-CodeCell" in (cell.get_attribute("class") or "")
+    assert run.page.locator(".jp-Notebook .jp-Notebook-cell").count() == cells
     run.check()

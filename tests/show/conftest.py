@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -134,23 +131,3 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Open]]:
     assert complaints == []
     assert [url for url in requests if not url.startswith("file:///")] == []
     assert len(requests) == len(contexts)
-
-
-@pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The script of axe-core, from npm. A test skips where it cannot be had, but not where everything must hold."""
-    if os.environ.get("ZSWAPLAB_OFFLINE"):
-        pytest.skip("ZSWAPLAB_OFFLINE is set")
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("no npm to install axe-core with; on Debian or Ubuntu: sudo apt-get install npm")
-    folder = tmp_path_factory.mktemp("axe")
-    (folder / "package.json").write_text("{}")
-    installing = [npm, "install", "--no-audit", "--no-fund", "--no-update-notifier", "axe-core@4"]
-    try:
-        subprocess.run(installing, cwd=folder, check=True, capture_output=True, text=True, timeout=300)
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as problem:
-        if os.environ.get("CI"):
-            pytest.fail(f"npm cannot install axe-core@4: {problem.stderr or problem}")
-        pytest.skip("npm cannot install axe-core@4: no network?")
-    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")

@@ -358,4 +358,4 @@ def test_player_and_plots_paint_with_the_same_colours() -> None:
 def test_a_player_is_a_widget_with_one_module_as_its_script() -> None:
     assert issubclass(Player, anywidget.AnyWidget)
     assert payload_of(EMPTY) == EMPTY
-    assert play(EMPTY)._esm == asset()
+    assert play(EMPTY).last == 0

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import ipywidgets
+import ipywidgets  # type: ignore[import-untyped]
 import traitlets
 
 from . import page
@@ -31,7 +31,7 @@ ONE_OF_THE_TWO = """<style>
 </style>"""
 
 
-class Program(ipywidgets.Widget):
+class Program(ipywidgets.Widget):  # type: ignore[misc]
     """The program that draws players, packed: one for all players of a kernel, and so of a notebook."""
 
     code = traitlets.Unicode().tag(sync=True)  # base64: JupyterLab keeps no bytes of a plain model
@@ -46,13 +46,13 @@ class Program(ipywidgets.Widget):
 def shown(widget: ipywidgets.DOMWidget, picture: str, words: str) -> None:
     """Display a widget and, for where it cannot live, its picture (HTML); `words` say the same as plain text.
 
-    What the cell showed when it ran before is closed, unless another cell shows it too; it opens when it is shown again.
+    What the cell showed when it ran before is closed, unless another cell shows it too; shown again, it opens.
     """
-    from IPython.display import display
+    from IPython.display import publish_display_data
 
     _take_turns(widget)
-    display({"text/html": picture + ONE_OF_THE_TWO, "text/plain": words}, raw=True)
-    display({VIEW: {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}}, raw=True)
+    publish_display_data({"text/html": picture + ONE_OF_THE_TWO, "text/plain": words})  # type: ignore[no-untyped-call]
+    publish_display_data({VIEW: {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}})  # type: ignore[no-untyped-call]
 
 
 # -- one run of a cell after another ----------------------------------------------------------------
@@ -84,7 +84,7 @@ def _running() -> tuple[str | None, str]:
     """The id of the cell that is run, if it is known, and the id of the message that asked for it."""
     import IPython
 
-    parent = getattr(IPython.get_ipython(), "get_parent", dict)() or {}
+    parent: dict[str, Any] = getattr(IPython.get_ipython(), "get_parent", dict)() or {}
     return parent.get("metadata", {}).get("cellId"), parent.get("header", {}).get("msg_id", "")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
-import ipywidgets
+import ipywidgets  # type: ignore[import-untyped]
 import traitlets
 
 from ..model.errors import BadInput, require

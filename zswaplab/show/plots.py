@@ -220,12 +220,12 @@ def sizes_of_history(history: History) -> tuple[list[int], list[int], list[int]]
 
 def show(figure: Figure) -> None:
     """Display a figure in a notebook, with its alt text: as HTML, which carries it to the reader, and as PNG."""
-    from IPython.display import display
+    from IPython.display import publish_display_data
 
     alt, data = getattr(figure, "alt", ""), base64.b64encode(png(figure)).decode()
     tag = f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
     bundle = {"text/html": tag, "image/png": data, "text/plain": alt}
-    display(bundle, metadata={"image/png": {"alt": alt}}, raw=True)
+    publish_display_data(bundle, {"image/png": {"alt": alt}})  # type: ignore[no-untyped-call]
 
 
 def save(figure: Figure, path: str | Path) -> Path:
