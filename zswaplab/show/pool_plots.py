@@ -122,8 +122,10 @@ def _draw_occupancy(axes: Axes, found: Timeline, high: int, paper: Paper) -> Non
         middle = min(max((peak[0] + peak[-1]) / 2, found.length * 0.22), found.length * 0.78)
         place: dict[str, Any] = {"xytext": (0, 5), "ha": "center", "va": "bottom"}
         label(axes, f"waste {_wasted(found)}", middle, most, paper.dim, **place)
-        if (height := kept[round(middle)] / 2) > high * 0.08:
-            label(axes, "bytes kept", middle, height, paper.paper, xytext=(0, 0), ha="center")
+        full = [moment for moment in moments if kept[moment] > 0.6 * max(kept)]
+        if max(kept) > high * 0.16:
+            at = min(max((full[0] + full[-1]) / 2, found.length * 0.22), found.length * 0.78)
+            label(axes, "bytes kept", at, max(kept) * 0.3, paper.paper, xytext=(0, 0), ha="center")
 
 
 def plot_lengths(run: Replayed | History, *, theme: str = "light") -> Figure:
