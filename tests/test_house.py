@@ -100,7 +100,8 @@ MAY_IMPORT = {
     "trace": {"model"},
     "show": {"model", "run", "trace"},
     "teach": {"model", "run", "trace", "show"},
-    "cli": {"model", "run", "trace", "show", "teach"},
+    "doctor": {"model", "trace"},
+    "cli": {"model", "run", "trace", "show", "teach", "doctor"},
 }
 
 

@@ -96,6 +96,11 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--json", action="store_true", help="print a list of verdicts for programs")
     one.set_defaults(run=conform)
     commands.add_parser("runs", help="list the recordings that are shipped").set_defaults(run=runs)
+    look = commands.add_parser(
+        "doctor", help="say whether all that a class needs is there, and what to do where it is not",
+        description="Exit status: 0 if all that a class needs is there, 1 if something is missing.",
+    )  # fmt: skip
+    look.set_defaults(run=doctor)
     add_explore(commands)
     return top
 
@@ -244,6 +249,14 @@ def runs(options: argparse.Namespace) -> int:
 
     print("\n\n".join(folded(rows_of_runs(), shutil.get_terminal_size((0, 0)).columns)))
     return 0
+
+
+def doctor(options: argparse.Namespace) -> int:
+    from .doctor import findings, report
+
+    found = list(findings())
+    print(report(found))
+    return 0 if all(one.good or not one.needed for one in found) else 1
 
 
 def folded(rows: list[dict[str, Any]], width: int) -> Iterator[str]:
