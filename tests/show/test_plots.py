@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import io
 import random
 import subprocess
@@ -209,13 +211,14 @@ def test_a_folder_that_is_not_there(figure: Any, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_notebook_gets_the_words_too(stretch: Replayed, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown: list[tuple[Any, dict[str, Any]]] = []
-    monkeypatch.setattr("IPython.display.display", lambda what, metadata: shown.append((what, metadata)))
+    shown: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    monkeypatch.setattr("IPython.display.publish_display_data", lambda *given: shown.append(given))
     figure = plot_size(stretch)
     show(figure)
-    ((image, metadata),) = shown
-    assert metadata == {"image/png": {"alt": figure.alt}}
-    assert image.data.startswith(b"\x89PNG")
+    ((data, metadata),) = shown
+    assert metadata == {"image/png": {"alt": figure.alt}} and data["text/plain"] == figure.alt
+    assert data["text/html"].startswith(f'<img alt="{html.escape(figure.alt)}" src="data:image/png;base64,')
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
 
 
 @pytest.mark.slow
