@@ -142,5 +142,5 @@ if __name__ == "__main__":
         if absent:
             raise BadInput(f"There is no {', '.join(absent)}: name a notebook, or none for all that are here")
         publish(named)
-    except (BadInput, nbclient.exceptions.CellExecutionError) as problem:
+    except (BadInput, nbclient.exceptions.CellExecutionError, nbclient.exceptions.CellTimeoutError) as problem:
         sys.exit(f"Nothing was published. {problem}")

@@ -34,15 +34,25 @@ def explain(replay: Replay) -> Replay:
         return replay
     known: set[tuple[int, str]] = set()
     in_vain = 0
-    while in_vain < _IN_VAIN and (problem := _first(replay, known)):
-        suspects = _suspects(replay, *problem)
-        better = next(filter(None, (_retry(replay, key, problem[1], known) for key in suspects)), None)
+    while in_vain < _IN_VAIN and (suspected := _suspected(replay, known)):
+        suspects, position = suspected
+        better = next(filter(None, (_retry(replay, key, position, known) for key in suspects)), None)
         if better:
             replay = better
         else:
-            in_vain += bool(suspects)
-            known |= {_name(one) for one, at in _problems(replay) if at == problem[1]}
+            in_vain += 1
+            known |= {_name(one) for one, at in _problems(replay) if at == position}
     return replay
+
+
+def _suspected(replay: Replay, known: set[tuple[int, str]]) -> tuple[list[tuple[int, int]], int] | None:
+    """What may explain the first problem that something may explain, and where it showed; those before it are known then."""
+    for problem, at in _problems(replay):
+        if _name(problem) not in known:
+            if suspects := _suspects(replay, problem[0], at):
+                return suspects, at
+            known.add(_name(problem))
+    return None
 
 
 def _problems(replay: Replay) -> Iterator[tuple[Problem, int]]:
