@@ -46,7 +46,7 @@ def explain(replay: Replay) -> Replay:
 
 
 def _suspected(replay: Replay, known: set[tuple[int, str]]) -> tuple[list[tuple[int, int]], int] | None:
-    """What may explain the first problem that something may explain, and where it showed; those before it are known then."""
+    """What may explain the first problem that anything may, and where it showed; those before it are known then."""
     for problem, at in _problems(replay):
         if _name(problem) not in known:
             if suspects := _suspects(replay, problem[0], at):
