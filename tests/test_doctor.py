@@ -21,7 +21,7 @@ from packaging.specifiers import SpecifierSet
 
 from zswaplab import __version__, doctor
 from zswaplab.cli import main
-from zswaplab.show import player
+from zswaplab.show import page
 from zswaplab.trace import shipped
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -246,7 +246,7 @@ def test_no_chromium_is_a_note(
 
 
 def test_the_browsers_are_those_that_the_player_takes() -> None:
-    assert doctor.BROWSERS == player.BROWSERS
+    assert doctor.BROWSERS == page.BROWSERS
 
 
 def test_no_notebooks_is_a_note(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

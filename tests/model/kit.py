@@ -110,7 +110,8 @@ class Checked(Machine):
         for page in pages:
             run(self.write_fault(page, content))
             assert run(self.pageout(page)) == 0, self.device_full
-        self.settle()
+            super().settle()
+        self.check()
 
     def seen(self, event: str) -> list[tuple[str, Any, Any]]:
         return [seen for seen in self.events if seen[0] == event]

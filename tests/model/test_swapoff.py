@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from tests.model.kit import Checked, cases, sound_kernels
+from tests.model.kit import Checked, is_quick, name, on_every_backend, sound_kernels
 from zswaplab.model.errors import EINVAL, ENOSPC, BadInput
 from zswaplab.model.steps import run
 
 
-@pytest.fixture(params=[case for case in cases(sound_kernels()) if not case.marks])  # one kernel of each kind
+@pytest.fixture(params=filter(is_quick, on_every_backend(sound_kernels())), ids=name)  # one kernel of each kind
 def kernel(request: pytest.FixtureRequest) -> dict[str, Any]:
     return request.param
 

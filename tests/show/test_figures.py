@@ -140,6 +140,7 @@ def marks(axes: Any) -> Iterator[tuple[tuple[Any, ...], str]]:
             yield ("column", artist.get_hatch() or None), to_hex(artist.get_facecolor())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vision", VISION)
 @pytest.mark.parametrize("theme", PAPERS)
 def test_what_means_something_else_looks_otherwise(drawn: dict[str, Figure], theme: str, vision: str) -> None:
@@ -214,6 +215,7 @@ def shown_texts(figure: Figure) -> list[Text]:
     return [text for text in figure.findobj(Text) if seen(text) and text not in ticks]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", PAPERS)
 def test_no_label_is_cut_or_covers_another(drawn: dict[str, Figure], theme: str) -> None:
     figure = drawn[theme]

@@ -228,6 +228,7 @@ def test_a_run_without_steps_is_packed_too() -> None:
     assert unpack(pack(empty)) == plain(empty)
 
 
+@pytest.mark.slow
 def test_five_thousand_steps_take_less_than_150_kilobytes() -> None:
     payload = fixture.long_payload()
     assert len(payload["steps"]) >= 5000

@@ -179,6 +179,7 @@ def figure() -> Any:
     return overflowing()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf", "PNG", "Svg"])
 def test_a_plot_is_saved_and_has_its_words_inside(ending: str, figure: Any, tmp_path: Path) -> None:
     path, again = (save(overflowing(), tmp_path / f"{name}.{ending}") for name in ("size", "again"))
@@ -356,6 +357,7 @@ def test_lengths_are_those_of_what_was_stored() -> None:
     assert "0 stored; 1 same-filled, which take no room; 1 refused for their content" in alt
 
 
+@pytest.mark.slow
 def test_nothing_happened_and_yet_it_can_be_drawn() -> None:
     nothing = record(Machine(), [])
     for plot in PLOTS:

@@ -43,6 +43,7 @@ def right_of(asked: Prediction) -> Option:
     return next(option for option in asked.options if option.answer == asked.drawn.answer)
 
 
+@pytest.mark.slow
 @every_question
 def test_every_option_is_what_its_model_gives(id: str, seeds: range) -> None:
     for asked in (offered(id, seed) for seed in seeds):
@@ -91,6 +92,7 @@ def choose(asked: Prediction, option: Option) -> None:
     assert asked.line == line, "the first is what counts"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("id", ALL)
 def test_mine_and_the_kernels_can_be_played_and_part_where_it_says(id: str) -> None:
     for option in offered(id, 1).options:

@@ -63,6 +63,7 @@ def test_the_table_is_printed_whole() -> None:
 # What is altered is found
 
 
+@pytest.mark.slow
 def test_cells_of_predicted_columns_altered_one_by_one_are_found(small: Raw, tmp_path: Path) -> None:
     cells = zip(range(150), alterations(small, random.Random(3)), strict=False)
     missed = [(op, what, index + 2) for _, (op, what, index, line) in cells if not found(small, index, line, tmp_path)]
@@ -94,6 +95,7 @@ def test_a_point_without_its_value_is_refused(name: str, small: Raw, tmp_path: P
         conform(small.with_lines(lines).write(tmp_path / "run"))
 
 
+@pytest.mark.slow
 def test_each_cell_that_a_row_always_has_may_not_be_blank(small: Raw, tmp_path: Path) -> None:
     store = first(small, "store", ok="1", length="486")
     names = [name for name, cell in small.lines[store - 2].items() if cell and name not in ("hval", "task", "cpu")]

@@ -31,6 +31,7 @@ def test_the_shipped_run(tmp_path: Path) -> None:
     same(load(SHIPPED, QUIET).write(tmp_path / "run"), 0.8, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", QUICK)
 def test_a_short_run(run: str) -> None:
     same(shared(run), 0.3, 0.6, 0.8, 1)

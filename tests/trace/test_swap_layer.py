@@ -33,6 +33,7 @@ def test_a_small_device_agrees(run: str) -> None:
     assert verdict.total("not determined") <= ASIDE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", RUNS)
 def test_it_runs_again_without_the_recording(run: str) -> None:
     recording = read(RECORDED / run)

@@ -64,6 +64,7 @@ def test_one_run_is_not_several(wrong: Any) -> None:
         list(conform_all(wrong))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [None, 0, -1, 2.5, "x", True])
 def test_the_lru_is_taken_every_so_many_operations(every: Any) -> None:
     with pytest.raises(BadInput, match=r"every=.* give a whole number of operations"):
