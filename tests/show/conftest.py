@@ -84,12 +84,17 @@ class Open:
         return " ".join(self.part(selector).first.inner_text().split())
 
     def picture(self) -> str:
-        """All that is drawn, once nothing moves any more."""
+        """All that is drawn, once nothing moves any more; in what order an element's attributes came is left out."""
         self.tab.evaluate("() => Promise.all(document.getAnimations().map(({ finished }) => finished))")
-        parts = "'.bar', '.over', '.say', '.body'"
-        return str(self.root.evaluate(
-            f"root => [{parts}].map(part => root.querySelector(part)?.innerHTML).join('').replaceAll(' style=\"\"', '')"
-        ))  # fmt: skip
+        return str(self.root.evaluate(DRAWN))
+
+
+DRAWN = """root => {
+    const told = (node) => node.nodeType === Node.TEXT_NODE ? node.data : [
+        node.localName, ...[...node.attributes].map(({ name, value }) => value && `${name}=${value}`).sort(), "{",
+        ...[...node.childNodes].map(told), "}"].join(" ");
+    return [".bar", ".over", ".say", ".body"].map(part => told(root.querySelector(part))).join(" ");
+}"""
 
 
 @pytest.fixture

@@ -190,7 +190,7 @@ function waitsFor({ run, report }) {
 
 /* Lockdep's two chains: in each one lock is taken while the other is held. */
 function orders({ m, report }) {
-  const room = m.wide ? Math.max(2, Math.floor((m.body - 230) / 18)) : 6;
+  const room = m.wide ? Math.max(2, Math.floor((m.body - 236) / 18)) : 6;
   return h("section", { key: "chains" },
     h(".h", h("b", "Two orders that cannot both be kept"), h("span", "a CPU in each, and neither goes on")),
     h(".stacks", report.chains.map(({ outer, inner, task, rows }) => h(".st",
