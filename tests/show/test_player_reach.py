@@ -84,8 +84,8 @@ def test_every_control_is_reached_by_tab_and_shows_it(opened: Callable[..., Open
         assert player.tab.evaluate(f"{ring}.outlineWidth + ' ' + {ring}.outlineStyle") == "2px solid", reached
     lanes = ["lane store", "lane load", "lane writeback", "lane refuse", "lane fault"]
     assert reached == [
-        "first", "back", "play", "forward", "last", "pace", "level", "on", "level", "lecture-mode icon", *lanes, "slider",
-        "a" if "a" in reached else "kl", "bare disclose", "disclose", "bare",
+        "first", "back", "play", "forward", "last", "pace", "level", "on", "level", "lecture-mode icon", *lanes,
+        "slider", "a" if "a" in reached else "kl", "bare disclose", "disclose", "bare",
     ]  # fmt: skip
 
 
