@@ -26,18 +26,22 @@ class Server:
         with urlopen(self.url(path), timeout=30) as answer:
             return bytes(answer.read())
 
+    def ask(self, method: str, path: str, body: Any = None) -> None:
+        """Send a request, with `body` as JSON, whose answer is of no interest."""
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(self.url(path), data, {"Content-Type": "application/json"}, method=method)
+        urlopen(request, timeout=30).close()
+
     def configure(self, plugin: str, **settings: Any) -> None:
         """Change JupyterLab's settings of one plugin, as its settings editor does."""
-        body = json.dumps({"raw": json.dumps(settings)}).encode()
-        address = self.url(f"lab/api/settings/{plugin}")
-        urlopen(Request(address, body, {"Content-Type": "application/json"}, method="PUT"), timeout=30).close()
+        self.ask("PUT", f"lab/api/settings/{plugin}", {"raw": json.dumps(settings)})
 
     def choose_theme(self, theme: str) -> None:
         self.configure("@jupyterlab/apputils-extension:themes", theme=f"JupyterLab {theme}")
 
     def shut_down_kernels(self) -> None:
         for session in json.loads(self.get("api/sessions")):
-            urlopen(Request(self.url(f"api/sessions/{session['id']}"), method="DELETE"), timeout=30).close()
+            self.ask("DELETE", f"api/sessions/{session['id']}")
 
 
 @contextmanager
