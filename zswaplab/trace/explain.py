@@ -83,10 +83,14 @@ def _suspects(replay: Replay, row: Row, position: int) -> list[tuple[int, int]]:
 
 
 def _retry(replay: Replay, key: tuple[int, int], position: int, known: Container[tuple[int, str]]) -> Replay | None:
-    """A replay in which the interrupted operation went on further, if its first problem comes later."""
+    """A replay in which the interrupted operation went on further, if its first problem comes later and it has fewer.
+
+    A choice that only moves a problem to a later row explains nothing.
+    """
+    most = len(replay.findings.problems)
     for steps in range(1, _STEPS_TRIED + 1):
         trial = Replay(replay.recording, replay.stage, {**replay.choices, key: steps}).run(position, known)
         first = _first(trial, known)
-        if first is None or first[1] > position:
+        if (first is None or first[1] > position) and len(trial.findings.problems) < most:
             return trial
     return None
