@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..model.compressors import Compressor
 from ..model.errors import BadInput, Fault, require
@@ -23,7 +23,7 @@ from .lockdep import CircularLocking, Lockdep
 from .rules import Function
 from .session import Session, aftermath
 from .setup import OF_MACHINE, SWAP_PAGES, Setup
-from .state import Checkpoint, Namer
+from .state import Checkpoint, Name, Namer, Walk
 
 MAX_STATES = 300_000
 MAX_STEPS = 1000
@@ -209,19 +209,29 @@ class Explored:
 class State:
     """A state that the search has met: which CPUs can go on, and where the step of each leads.
 
-    `problem` is what is wrong where none can. `schedule` is the shortest that leads here, None until its turn has
-    come. `ends` counts the schedules that end here, or with a step from here that fails.
+    `schedule` is the shortest that leads here, None until its turn has come. `ends` counts the schedules that end here,
+    or with a step from here that fails.
     """
 
-    __slots__ = ("ready", "untried", "after", "problem", "schedule", "ends")
+    __slots__ = ("name", "schedule", "ready", "after", "ends")
 
-    def __init__(self, ready: list[int], problem: Fault | None) -> None:
-        self.ready = ready
-        self.untried = ready.copy()  # those whose step nobody has taken in passing
-        self.after: dict[int, State] = {}
-        self.problem = problem
+    def __init__(self, name: Name | bytes) -> None:
+        self.name = name
         self.schedule: bytes | None = None
-        self.ends = 0 if ready else 1
+        self.ready: list[int] = []
+        self.after: dict[int, State] = {}
+        self.ends = 0
+
+
+class Effect(NamedTuple):
+    """What a step does: the numbers of the machine and of its CPU afterwards, and how the machine's things moved."""
+
+    machine: int
+    cpu: int
+    moves: int | None
+
+
+Part = tuple[int, int, int]  # a CPU, the number of the machine, that of the CPU: all that a step depends on
 
 
 class Unlearned(Exception):
@@ -260,12 +270,16 @@ class Search:
         self.machine, self.cpus, self.lockdep = self.session.machine, self.session.cpus, self.session.lockdep
         self.known_orders = KnownOrders(self.lockdep)
         self.checkpoint = Checkpoint(self.machine)
-        self.namer = Namer(self.checkpoint)
-        self.known: dict[bytes, State] = {}
+        self.namer = Namer()
+        self.known: dict[Name | bytes, State] = {}
         self.queue: list[State] = []  # in the order of their turns
+        self.here: State | None = None  # in which the CPUs are
+        self.walk: Walk | None = None  # over the machine as it is there
+        self.effects: dict[Part, Effect | Fault] = {}
+        self.able: dict[Part, bool] = {}  # whether that CPU can take a step
         self.states = 0
         self.found: dict[str, Found] = {}
-        self.outcomes: set[bytes] = set()
+        self.outcomes: set[Name] = set()
         self.steps = 0
         self.bound: str | None = None
         self.cancelled = False
@@ -276,7 +290,7 @@ class Search:
 
     def run(self) -> Explored:
         started = time.perf_counter()
-        first = self.meet()
+        first = self.here = self.state(self.namer.name(self.cpus) if self.merge else b"")
         self.reach(first, b"")
         for number, state in enumerate(self.queue):  # which grows
             schedule = state.schedule or b""
@@ -307,59 +321,108 @@ class Search:
             return f"stopped after {self.limit:g} seconds, at {self.states:,} states"
         return f"stopped at schedules of {MAX_STEPS} steps" if steps >= MAX_STEPS else None
 
+    # -- a step ----------------------------------------------------------------------------------
+
     def follow(self, state: State, schedule: bytes, cpu: int) -> None:
         """The step of `cpu` after the schedule that leads to a state, and where it leads."""
         longer = schedule + bytes([cpu])
-        if cpu not in state.after:
-            try:
-                state.after[cpu] = self.go(longer)
-            except CircularLocking as fault:  # known from now on: the step can be taken, what follows is searched too
-                self.fail(fault, longer)
-                self.follow(state, schedule, cpu)
-                return
-            except Fault as fault:
-                self.fail(fault, longer)
-                state.ends += 1
-                self.states += 1
-                return
-        self.reach(state.after[cpu], longer)
+        after = self.foreseen(state, cpu) or self.taken(state, schedule, cpu)
+        if isinstance(after, CircularLocking):  # known from now on: the step can be taken, what follows is searched too
+            self.fail(after, longer)
+            self.follow(state, schedule, cpu)
+        elif isinstance(after, Fault):
+            self.fail(after, longer)
+            state.ends += 1
+            self.states += 1
+        else:
+            state.after[cpu] = after
+            self.reach(after, longer)
 
-    def go(self, schedule: bytes) -> State:
-        """Take a schedule's steps, and then, in passing, steps that nobody has taken: they are not taken again."""
-        self.namer.forget()
-        self.cpus.begin()
-        self.checkpoint.restore()
-        for cpu in schedule:
+    def part(self, state: State, cpu: int) -> Part | None:
+        """All that a step of a CPU depends on; None where CPUs share what is not the machine's."""
+        if isinstance(state.name, bytes) or state.name[2]:
+            return None
+        return cpu, state.name[0], state.name[1][cpu]
+
+    def foreseen(self, state: State, cpu: int) -> State | Fault | None:
+        """Where a step leads, if it was taken before in a state in which it depends on the same."""
+        part = self.part(state, cpu)
+        effect = self.effects.get(part) if part else None
+        return self.put_together(state, cpu, effect) if isinstance(effect, Effect) else effect
+
+    def put_together(self, state: State, cpu: int, effect: Effect) -> State | None:
+        """The state after a step. None where another CPU holds what is the machine's no more."""
+        assert not isinstance(state.name, bytes)
+        cpus: list[int | None] = [*state.name[1]]
+        if effect.moves is not None:
+            cpus = [self.namer.shift(number, effect.moves) for number in state.name[1]]
+        cpus[cpu] = effect.cpu
+        there = tuple(number for number in cpus if number is not None)
+        return self.state((effect.machine, there, ())) if len(there) == len(cpus) else None
+
+    def taken(self, state: State, schedule: bytes, cpu: int) -> State | Fault:
+        """Where a step leads: it is taken."""
+        self.go_to(state, schedule)
+        after = self.step(state, cpu)
+        if isinstance(after, State):
+            self.go_on(after)
+        return after
+
+    def step(self, state: State, cpu: int) -> State | Fault:
+        """Take a step from the state in which the CPUs are."""
+        self.here, after, part = None, None, self.part(state, cpu)
+        before = (self.walk or self.namer.machine(self.cpus)) if part else None
+        self.walk = None
+        self.steps += 1
+        try:
             self.cpus.step(cpu)
-        self.steps += len(schedule)
-        state = self.meet()
-        self.cpus.lockdep = self.known_orders
-        with suppress(Exception):  # what fails in passing waits for its turn
-            self.go_on(state)
-        self.cpus.lockdep = self.lockdep
-        return state
+        except Fault as fault:
+            if part and not isinstance(fault, CircularLocking):
+                self.effects[part] = fault
+            return fault
+        if part and before:
+            self.walk = self.namer.machine(self.cpus)
+            effect = self.effects[part] = self.effect(before, self.walk, cpu)
+            after = self.put_together(state, cpu, effect)
+        self.here = after or self.state(self.namer.name(self.cpus) if self.merge else bytes(self.cpus.taken))
+        return self.here
+
+    def effect(self, before: Walk, after: Walk, cpu: int) -> Effect:
+        namer = self.namer
+        its = namer.number_of_cpu(namer.walk(self.cpus, cpu, after))
+        return Effect(namer.number_of(after), its, namer.moves(before, after))
 
     def go_on(self, state: State) -> None:
-        for _ in range(IN_PASSING):
-            if not state.untried:
-                break
-            cpu = state.untried.pop()
-            self.cpus.step(cpu)
-            self.steps += 1
-            after = state.after[cpu] = self.meet()
-            state = after
+        """Take further steps whose effects are not known, in passing: their turn will come, and they are here now."""
+        self.cpus.lockdep = self.known_orders
+        with suppress(Unlearned):
+            for _ in range(IN_PASSING):
+                parts = {cpu: self.part(state, cpu) for cpu in self.cpus.ready()}
+                cpu = next((cpu for cpu, part in parts.items() if part and part not in self.effects), None)
+                if cpu is None:
+                    break
+                after = self.step(state, cpu)
+                if isinstance(after, Fault):
+                    break
+                state = after
+        self.cpus.lockdep = self.lockdep
 
-    def meet(self) -> State:
-        """The state in which the CPUs are. Where nobody can go on the end is looked at, the first time."""
-        cpus = self.cpus
-        name = self.namer.name(cpus) if self.merge else bytes(cpus.taken)
+    def go_to(self, state: State, schedule: bytes) -> None:
+        """Have the CPUs in a state."""
+        if self.here is not state:
+            self.cpus.begin()
+            self.checkpoint.restore()
+            for cpu in schedule:
+                self.cpus.step(cpu)
+            self.steps += len(schedule)
+            self.here, self.walk = state, None
+
+    # -- a state ---------------------------------------------------------------------------------
+
+    def state(self, name: Name | bytes) -> State:
         state = self.known.get(name)
         if state is None:
-            ready, problem = cpus.ready(), None
-            if not ready:
-                self.outcomes.add(name if self.merge else self.namer.name(cpus))
-                problem = cpus.deadlock() or self.aftermath()
-            state = self.known[name] = State(ready, problem)
+            state = self.known[name] = State(name)
         return state
 
     def reach(self, state: State, schedule: bytes) -> None:
@@ -367,11 +430,31 @@ class Search:
         if state.schedule is None:
             state.schedule = schedule
             self.states += 1
+            state.ready = self.ready(state, schedule)
             if state.ready:
                 self.queue.append(state)
-            elif state.problem:
-                self.fail(state.problem, schedule)
-                self.states += 1
+            else:
+                self.end(state, schedule)
+
+    def ready(self, state: State, schedule: bytes) -> list[int]:
+        parts = [self.part(state, cpu) for cpu in range(len(self.case.cpus))]
+        if all(part in self.able for part in parts):
+            return [cpu for cpu, part in enumerate(parts) if part and self.able[part]]
+        self.go_to(state, schedule)
+        ready = self.cpus.ready()
+        if not self.case.one_cpu:  # there it depends on all tasks
+            self.able.update((part, cpu in ready) for cpu, part in enumerate(parts) if part)
+        return ready
+
+    def end(self, state: State, schedule: bytes) -> None:
+        """Nobody can go on: is that all right?"""
+        self.go_to(state, schedule)
+        state.ends = 1
+        self.outcomes.add(self.namer.name(self.cpus))
+        self.here = None
+        if problem := self.cpus.deadlock() or self.aftermath():
+            self.fail(problem, schedule)
+            self.states += 1
 
     def aftermath(self) -> Fault | None:
         """Everybody has finished: what is lost, or held for ever."""
@@ -392,7 +475,7 @@ class Search:
         stack = [first]
         while stack:
             state = stack[-1]
-            after = [state.after[cpu] for cpu in state.ready if cpu in state.after]
+            after = state.after.values()
             if state in ways:
                 stack.pop()
             elif state in open_:
