@@ -385,6 +385,7 @@ class Search:
             effect = self.effects[part] = self.effect(before, self.walk, cpu)
             after = self.put_together(state, cpu, effect)
         self.here = after or self.state(self.namer.name(self.cpus) if self.merge else bytes(self.cpus.taken))
+        self.note_ready(self.here)
         return self.here
 
     def effect(self, before: Walk, after: Walk, cpu: int) -> Effect:
@@ -441,10 +442,15 @@ class Search:
         if all(part in self.able for part in parts):
             return [cpu for cpu, part in enumerate(parts) if part and self.able[part]]
         self.go_to(state, schedule)
-        ready = self.cpus.ready()
+        self.note_ready(state)
+        return self.cpus.ready()
+
+    def note_ready(self, state: State) -> None:
+        """Who can go on where the CPUs are, for other states in which that depends on the same."""
         if not self.case.one_cpu:  # there it depends on all tasks
-            self.able.update((part, cpu in ready) for cpu, part in enumerate(parts) if part)
-        return ready
+            ready = self.cpus.ready()
+            parts = {cpu: self.part(state, cpu) for cpu in range(len(self.case.cpus))}
+            self.able.update((part, cpu in ready) for cpu, part in parts.items() if part)
 
     def end(self, state: State, schedule: bytes) -> None:
         """Nobody can go on: is that all right?"""
@@ -544,5 +550,3 @@ def explore(
             raise BadInput(f"cpus={cpus!r} cannot be: give a list of what each CPU does, like ['read 3', 'free 3']")
         case = Case(tuple(cpus), machine, own, None, functions or {}, worker_failures)
     return Search(case, every=every, max_states=max_states, seconds=seconds).run()
-
-

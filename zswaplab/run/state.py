@@ -152,12 +152,12 @@ class Walk:
         self.held: list[int] = []
         self.things: list[Any] = []
         self.places: dict[int, int] = {}  # by id
-        self.flip = flip
+        self.known, self.flip = known, flip
         self.waiting: list[Any] = []  # to be looked into
-        self.go(chain(values, chain.from_iterable(map(self.inside, self.waiting))), known)
+        self.go(chain(values, chain.from_iterable(map(self.inside, self.waiting))))
 
-    def go(self, values: Iterable[Any], known: dict[int, int]) -> None:
-        plain, held, namer = self.plain, self.held, self.namer
+    def go(self, values: Iterable[Any]) -> None:
+        plain, held, known, namer = self.plain, self.held, self.known, self.namer
         for value in values:
             kind = type(value)
             if kind in PLAIN:
@@ -185,7 +185,7 @@ class Walk:
         """Most dicts in the backends' lists of dicts are empty: those get their places at once."""
         places, things, filled = self.places, self.things, list[Any]()
         for number, item in enumerate(thing):
-            if type(item) is dict and not item and id(item) not in places:
+            if type(item) is dict and not item and id(item) not in places and id(item) not in self.known:
                 places[id(item)] = self.flip ^ len(things)
                 things.append(item)
             else:
