@@ -18,6 +18,7 @@ CASES = {
     "two CPUs on one slot: worker, free": Case(("worker", "free 3"), {"stage": "v6.5"}),
     "two reads and a slot free": Case(("read 3", "read 3", "free 3"), {"stage": "v6.5", **SYNCHRONOUS}),
     "the same at stage 4": Case(("read 3", "read 3", "free 3"), {"stage": "4", **SYNCHRONOUS}),
+    "four reads": Case(("read 3",) * 4, {"stage": "v6.5", **SYNCHRONOUS}),
     "two reads and the worker": Case(("read 3", "read 3", "worker"), {"stage": "v6.5", **SYNCHRONOUS}),
 }
 BRUTE = Case(("read 3", "read 3", "free 3"), {"stage": "base"})

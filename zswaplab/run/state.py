@@ -1,6 +1,6 @@
 """The state of a machine and its CPUs: put back in place, and named, so that equal states are known as equal.
 
-What is named is all of the model's data that decides what can happen next, and each running function's place and
+What is named is all of the model's data that _decides what can happen next, and each running function's place and
 locals. Things are numbered as they are first met, so that it does not matter which of them they are.
 
 A name has a part for the machine and one for each CPU. A step reads and changes only what is reached from the machine
@@ -24,13 +24,14 @@ from ..model.stages import Stage
 from ..model.steps import Hook, Lock, Step
 from ..model.swap import Swap
 from ..model.tree import Tree
+from ..model.zpool.size_classes import SizeClass
 from .cpus import Cpus
 
-SELF = ("self", "stage")
-PLAIN = frozenset({int, str, type(None), bool, float, EllipsisType})
-CONSTANT = (Stage, Step, type, CodeType)  # objects that never change
+_SELF = ("self", "stage")
+_PLAIN = frozenset({int, str, type(None), bool, float, EllipsisType})
+_CONSTANT = (Stage, Step, type, CodeType)  # objects that never change
 # Dicts and sets in whose order nothing is ever decided.
-UNORDERED = {
+_UNORDERED = {
     Tree: ("entries",), Swap: ("in_use", "cache", "bitmap", "leaving", "disk"), Machine: ("frames", "slots", "written"),
 }  # fmt: skip
 # Counters that are only ever counted up: the model never reads them (a test holds that).
@@ -40,20 +41,22 @@ STATISTICS = (
 )  # fmt: skip
 
 
-def is_constant(thing: Any) -> bool:
-    return isinstance(thing, CONSTANT) or hasattr(type(thing), "compress")
+def _is_constant(thing: Any) -> bool:
+    return isinstance(thing, _CONSTANT) or hasattr(type(thing), "compress")
 
 
-def decides(kind: type, field: str) -> bool:
+def _decides(kind: type, field: str) -> bool:
     """Whether a field can decide what happens next: not a name, a count for its own sake, or who watches."""
     if kind is Hook:
         return field not in ("observer", "observers", "freed", "list_debug", "cpu", "task")
     if issubclass(kind, Lock):
         return field == "holder"
+    if kind is SizeClass:
+        return field == "lists"  # the rest stays as it was made (a test holds that)
     return not (kind is Counters and field in STATISTICS)
 
 
-def fields_of(kind: type) -> tuple[str, ...] | None:
+def _fields_of(kind: type) -> tuple[str, ...] | None:
     """The slots of a class, None if its objects have a __dict__."""
     if "__dict__" in dir(kind):
         return None
@@ -74,7 +77,7 @@ class Checkpoint:
         stack: list[Any] = [machine]
         while stack:
             thing = stack.pop()
-            if not isinstance(thing, tuple(PLAIN | {bytes, FunctionType, MethodType})) and not is_constant(thing):
+            if not isinstance(thing, tuple(_PLAIN | {bytes, FunctionType, MethodType})) and not _is_constant(thing):
                 if id(thing) not in seen:
                     seen.add(id(thing))
                     stack += self.keep(thing)
@@ -89,13 +92,13 @@ class Checkpoint:
             else:
                 self.empty.append(thing)
             return [*thing, *thing.values()] if isinstance(thing, dict) else list(thing)
-        values = contents(thing)
-        if fields_of(type(thing)) is None:
+        values = _contents(thing)
+        if _fields_of(type(thing)) is None:
             self.open.append((vars(thing), values))
         else:
             if isinstance(thing, (Hook, Lock)):
-                values = {name: value for name, value in values.items() if decides(type(thing), name)}
-            changing = [(name, value) for name, value in values.items() if not is_constant(value)]
+                values = {name: value for name, value in values.items() if _decides(type(thing), name)}
+            changing = [(name, value) for name, value in values.items() if not _is_constant(value)]
             self.slotted.append((thing, type(thing), changing))
         return list(values.values())
 
@@ -121,8 +124,8 @@ class Checkpoint:
                 put(thing, name, value)
 
 
-def contents(thing: Any) -> dict[str, Any]:
-    names = fields_of(type(thing))
+def _contents(thing: Any) -> dict[str, Any]:
+    names = _fields_of(type(thing))
     if names is None:
         return dict(vars(thing))
     found = {}
@@ -134,9 +137,9 @@ def contents(thing: Any) -> dict[str, Any]:
     return found
 
 
-Look = Callable[[Any], Iterable[Any]]  # gives what is in a thing
-Shared = tuple[int, int, int, int]  # a CPU, the place of a thing among its own; another CPU, the place among its
-Name = tuple[int, tuple[int, ...], tuple[Shared, ...]]  # the machine, each CPU, what CPUs share
+_Look = Callable[[Any], Iterable[Any]]  # gives what is in a thing
+_Shared = tuple[int, int, int, int]  # a CPU, the place of a thing among its own; another CPU, the place among its
+Name = tuple[int, tuple[int, ...], tuple[_Shared, ...]]  # the machine, each CPU, what CPUs share
 
 
 class Walk:
@@ -160,7 +163,7 @@ class Walk:
         plain, held, known, namer = self.plain, self.held, self.known, self.namer
         for value in values:
             kind = type(value)
-            if kind in PLAIN:
+            if kind in _PLAIN:
                 plain.append(value)
             elif kind not in namer.kinds and (token := namer.token(kind, value)):
                 plain.append(token)
@@ -203,7 +206,7 @@ class Namer:
     def __init__(self) -> None:
         self.numbers: dict[Any, int] = {}  # of whatever is the same where it is equal
         self.kinds: set[type] = set()  # the classes of things
-        self.looks: dict[type, Look] = {}
+        self.looks: dict[type, _Look] = {}
         self.unordered: dict[int, Any] = {}  # by id: dicts in whose order nothing is decided
         self.variables: dict[int, tuple[CodeType, int, list[str]]] = {}  # by id of the code; its number comes with it
         self.cpus: dict[int, tuple[int, tuple[int, ...]]] = {}  # by number: that of what is plain, and what is held
@@ -213,7 +216,7 @@ class Namer:
     def name(self, cpus: Cpus) -> Name:
         machine = self.machine(cpus)
         walks = [self.walk(cpus, cpu, machine) for cpu in range(len(cpus.done))]
-        return self.number_of(machine), tuple(map(self.number_of_cpu, walks)), tuple(sorted(shared(walks)))
+        return self.number_of(machine), tuple(map(self.number_of_cpu, walks)), tuple(sorted(_shared(walks)))
 
     def number(self, what: Any) -> int:
         return self.numbers.setdefault(what, len(self.numbers))
@@ -273,24 +276,24 @@ class Namer:
 
     def learn_variables(self, code: CodeType) -> tuple[CodeType, int, list[str]]:
         names = dict.fromkeys(code.co_varnames + code.co_cellvars + code.co_freevars)
-        known = self.variables[id(code)] = code, self.number(code), [name for name in names if name not in SELF]
+        known = self.variables[id(code)] = code, self.number(code), [name for name in names if name not in _SELF]
         return known
 
     def token(self, kind: type, value: Any) -> Any:
         """What stands for a value of which it does not matter who it is; nothing for a thing."""
-        if kind is bytes or kind is CodeType or (kind is tuple and PLAIN.issuperset(map(type, value))):
+        if kind is bytes or kind is CodeType or (kind is tuple and _PLAIN.issuperset(map(type, value))):
             return (self.number(value),)
-        if is_constant(value):
+        if _is_constant(value):
             return "="
         if kind is not tuple:
             self.kinds.add(kind)
         return None
 
-    def learn_look(self, thing: Any) -> Look:
+    def learn_look(self, thing: Any) -> _Look:
         look = self.looks[type(thing)] = self.look_of(type(thing), thing)
         return look
 
-    def look_of(self, kind: type, thing: Any) -> Look:
+    def look_of(self, kind: type, thing: Any) -> _Look:
         """How to look into the things of a class."""
         number = self.number(kind)
         if isinstance(thing, dict):
@@ -305,20 +308,20 @@ class Namer:
             return lambda function: (number, function.__code__, *(c.cell_contents for c in function.__closure__ or ()))
         if isinstance(thing, MethodType):
             return lambda method: (number, method.__func__.__code__, method.__self__)
-        unordered = next((names for base, names in UNORDERED.items() if issubclass(kind, base)), ())
-        look = self.look_of_slotted(number, kind, thing) if fields_of(kind) is not None else self.look_of_open(number)
+        unordered = next((names for base, names in _UNORDERED.items() if issubclass(kind, base)), ())
+        look = self.look_of_slotted(number, kind, thing) if _fields_of(kind) is not None else self.look_of_open(number)
         return self.noting(look, unordered) if unordered else look
 
-    def look_of_open(self, number: int) -> Look:
+    def look_of_open(self, number: int) -> _Look:
         """Into what has a __dict__, where a function of the reader's may put what it likes."""
         return lambda thing: (number, self.number(tuple(vars(thing))), *vars(thing).values())
 
-    def look_of_slotted(self, number: int, kind: type, thing: Any) -> Look:
-        names = [name for name, value in contents(thing).items() if not is_constant(value) and decides(kind, name)]
+    def look_of_slotted(self, number: int, kind: type, thing: Any) -> _Look:
+        names = [name for name, value in _contents(thing).items() if not _is_constant(value) and _decides(kind, name)]
         get = attrgetter(*names, "__class__", "__class__")
         return lambda thing: (number, *get(thing)[:-2])
 
-    def noting(self, look: Look, unordered: tuple[str, ...]) -> Look:
+    def noting(self, look: _Look, unordered: tuple[str, ...]) -> _Look:
         """Looks into what is met before its dicts, and notes which of those have no order."""
 
         def noted(thing: Any) -> Iterable[Any]:
@@ -335,7 +338,7 @@ class Namer:
         return *thing, *thing.values()
 
 
-def shared(walks: list[Walk]) -> Iterator[Shared]:
+def _shared(walks: list[Walk]) -> Iterator[_Shared]:
     """Which things several CPUs reach, and only they."""
     for (one, walk), (other, its) in combinations(enumerate(walks), 2):
         for key in walk.places.keys() & its.places.keys():
