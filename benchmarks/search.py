@@ -2,6 +2,9 @@
 
 Each case is searched to its end, past any failure. Brute force, which takes every schedule for itself, is timed on
 the smallest; for the others the schedules that the states stand for are counted.
+
+Four reads took 25.2 s where every step was taken for itself, and take 4.4 s where what it does is known from another
+state (both in one run, on one machine that did other things too).
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 Equal states are followed once, whatever led to them; nothing else is left out. A state is the model's data and
 every running function's place and locals (`state.Namer`). A generator cannot be copied, so a state is reached by
 putting the machine back to how it was before the CPUs began, and taking the steps that lead there again.
+Where a step depends on the same as one taken before (the machine and the place of its own CPU), it is not taken: what
+it does is known.
 """
 
 from __future__ import annotations
