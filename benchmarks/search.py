@@ -2,6 +2,9 @@
 
 Each case is searched to its end, past any failure. Brute force, which takes every schedule for itself, is timed on
 the smallest; for the others the schedules that the states stand for are counted.
+
+Four reads took 25.2 s where every step was taken for itself, and take 4.4 s where what it does is known from another
+state (both in one run, on one machine that did other things too).
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ CASES = {
     "two CPUs on one slot: worker, free": Case(("worker", "free 3"), {"stage": "v6.5"}),
     "two reads and a slot free": Case(("read 3", "read 3", "free 3"), {"stage": "v6.5", **SYNCHRONOUS}),
     "the same at stage 4": Case(("read 3", "read 3", "free 3"), {"stage": "4", **SYNCHRONOUS}),
+    "four reads": Case(("read 3",) * 4, {"stage": "v6.5", **SYNCHRONOUS}),
     "two reads and the worker": Case(("read 3", "read 3", "worker"), {"stage": "v6.5", **SYNCHRONOUS}),
 }
 BRUTE = Case(("read 3", "read 3", "free 3"), {"stage": "base"})

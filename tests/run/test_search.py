@@ -71,6 +71,24 @@ def test_statistics_are_never_read_by_the_model() -> None:
                 assert id(node) in observed, f"{file.name}:{node.lineno} reads {node.attr}"
 
 
+def test_of_a_size_class_only_its_lists_change() -> None:
+    """That is why nothing else of it is in a state's name."""
+    machine = Machine("v6.5", zpool="zsmalloc")
+
+    def made() -> list[Any]:
+        return [(one.size, one.pages, one.objects, list(one.groups), list(map(id, one.partial)),
+                 list(map(id, one.lists))) for one in machine.zswap.pool.zpool.classes]  # type: ignore[attr-defined]  # fmt: skip
+
+    before = made()
+    for page in range(20):
+        machine.write(page)
+        machine.page_out(page)
+    for page in range(0, 20, 3):
+        machine.free(page)
+    assert any(any(one.lists) for one in machine.zswap.pool.zpool.classes)  # type: ignore[attr-defined]
+    assert made() == before
+
+
 # -- what was measured, and the bug's relatives -------------------------------------------------------
 
 

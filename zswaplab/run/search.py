@@ -3,6 +3,8 @@
 Equal states are followed once, whatever led to them; nothing else is left out. A state is the model's data and
 every running function's place and locals (`state.Namer`). A generator cannot be copied, so a state is reached by
 putting the machine back to how it was before the CPUs began, and taking the steps that lead there again.
+Where a step depends on the same as one taken before (the machine and the place of its own CPU), it is not taken: what
+it does is known.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..model.compressors import Compressor
 from ..model.errors import BadInput, Fault, require
@@ -23,12 +25,13 @@ from .lockdep import CircularLocking, Lockdep
 from .rules import Function
 from .session import Session, aftermath
 from .setup import OF_MACHINE, SWAP_PAGES, Setup
-from .state import Checkpoint, Namer
+from .state import Checkpoint, Name, Namer, Walk
 
 MAX_STATES = 300_000
-MAX_STEPS = 1000
-IN_PASSING = 8  # steps
-PROGRESS = 256  # states
+_MAX_STEPS = 1000
+_IN_PASSING = 8  # steps
+_PROGRESS = 256  # states
+_MODEL = Machine.__module__.rpartition(".")[0]
 Functions = Mapping[str, str | Function]
 
 
@@ -76,7 +79,7 @@ class Case:
         setup = self.setup
         machine = setup.machine()
         for pool in machine.zswap.pools:
-            pool.compressor = Remembered(pool.compressor)
+            pool.compressor = _Remembered(pool.compressor)
         session = Session(setup, machine, prepare=self.prepare, observed=False)
         session.to_the_cpus()
         return session
@@ -99,7 +102,7 @@ class Case:
         return texts + [f"page_out {page}" for page, verb in first.items() if page and verb != "page_out"]
 
 
-class Remembered:
+class _Remembered:
     """A compressor that works on each page once: a search meets the same few pages thousands of times."""
 
     def __init__(self, compressor: Compressor) -> None:
@@ -206,36 +209,46 @@ class Explored:
         return f"{self.verdict}\n{self.states:,} states{covered}, {self.seconds:.2f} s{replay}"
 
 
-class State:
+class _State:
     """A state that the search has met: which CPUs can go on, and where the step of each leads.
 
-    `problem` is what is wrong where none can. `schedule` is the shortest that leads here, None until its turn has
-    come. `ends` counts the schedules that end here, or with a step from here that fails.
+    `schedule` is the shortest that leads here, None until its turn has come. `ends` counts the schedules that end here,
+    or with a step from here that fails.
     """
 
-    __slots__ = ("ready", "untried", "after", "problem", "schedule", "ends")
+    __slots__ = ("name", "schedule", "ready", "after", "ends")
 
-    def __init__(self, ready: list[int], problem: Fault | None) -> None:
-        self.ready = ready
-        self.untried = ready.copy()  # those whose step nobody has taken in passing
-        self.after: dict[int, State] = {}
-        self.problem = problem
+    def __init__(self, name: Name | bytes) -> None:
+        self.name = name
         self.schedule: bytes | None = None
-        self.ends = 0 if ready else 1
+        self.ready: list[int] = []
+        self.after: dict[int, _State] = {}
+        self.ends = 0
 
 
-class Unlearned(Exception):
+class _Effect(NamedTuple):
+    """What a step does: the numbers of the machine and of its CPU afterwards, and how the machine's things moved."""
+
+    machine: int
+    cpu: int
+    moves: int | None
+
+
+_Part = tuple[int, int, int]  # a CPU, the number of the machine, that of the CPU: all that a step depends on
+
+
+class _Unlearned(Exception):
     """A step in passing takes locks in an order that lockdep does not know yet."""
 
 
-class KnownOrders(Lockdep):
+class _KnownOrders(Lockdep):
     """For steps in passing, which teach lockdep nothing: it learns in the order of the search."""
 
     def __init__(self, lockdep: Lockdep) -> None:
         self.orders = lockdep.orders
 
     def acquire(self, held: list[str], lock: str, task: str, stack: list[str]) -> CircularLocking | None:
-        raise Unlearned(lock)
+        raise _Unlearned(lock)
 
 
 class Search:
@@ -252,20 +265,24 @@ class Search:
         progress: Callable[[int], None] | None = None,
     ) -> None:
         require("max_states", max_states, 1, 2**40, "states")
-        require_seconds(seconds)
+        _require_seconds(seconds)
         self.case = case
         self.merge, self.every, self.max_states, self.progress = merge, every, max_states, progress
         self.limit = math.inf if seconds is None else seconds
         self.session = case.session()
         self.machine, self.cpus, self.lockdep = self.session.machine, self.session.cpus, self.session.lockdep
-        self.known_orders = KnownOrders(self.lockdep)
+        self.known_orders = _KnownOrders(self.lockdep)
         self.checkpoint = Checkpoint(self.machine)
-        self.namer = Namer(self.checkpoint)
-        self.known: dict[bytes, State] = {}
-        self.queue: list[State] = []  # in the order of their turns
+        self.namer = Namer()
+        self.known: dict[Name | bytes, _State] = {}
+        self.queue: list[_State] = []  # in the order of their turns
+        self.here: _State | None = None  # in which the CPUs are
+        self.walk: Walk | None = None  # over the machine as it is there
+        self.effects: dict[_Part, _Effect | Fault] = {}
+        self.able: dict[_Part, bool] = {}  # whether that CPU can take a step
         self.states = 0
         self.found: dict[str, Found] = {}
-        self.outcomes: set[bytes] = set()
+        self.outcomes: set[Name] = set()
         self.steps = 0
         self.bound: str | None = None
         self.cancelled = False
@@ -276,123 +293,198 @@ class Search:
 
     def run(self) -> Explored:
         started = time.perf_counter()
-        first = self.meet()
-        self.reach(first, b"")
+        first = self.here = self._state(self.namer.name(self.cpus) if self.merge else b"")
+        self._reach(first, b"")
         for number, state in enumerate(self.queue):  # which grows
             schedule = state.schedule or b""
-            if self.found and not self.every and len(schedule) >= self.shortest():
+            if self.found and not self.every and len(schedule) >= self._shortest():
                 break
-            if self.progress and number % PROGRESS == 0:
+            if self.progress and number % _PROGRESS == 0:
                 self.progress(self.states)
-            self.bound = self.bound_reached(len(schedule), time.perf_counter() - started)
+            self.bound = self._bound_reached(len(schedule), time.perf_counter() - started)
             if self.bound:
                 break
             for cpu in state.ready:
-                self.follow(state, schedule, cpu)
+                self._follow(state, schedule, cpu)
         complete = not self.bound and (self.every or not self.found)
-        schedules = self.count(first) if complete else None
+        schedules = self._count(first) if complete else None
         failures = sorted(self.found.values(), key=lambda found: len(found.schedule))
         seconds = time.perf_counter() - started
         return Explored(self.case, failures, self.states, self.steps, schedules, seconds, self.bound)
 
-    def shortest(self) -> int:
+    def _shortest(self) -> int:
         return min(len(found.schedule) for found in self.found.values())
 
-    def bound_reached(self, steps: int, seconds: float) -> str | None:
+    def _bound_reached(self, steps: int, seconds: float) -> str | None:
         if self.cancelled:
             return f"cancelled after {self.states:,} states"
         if self.states > self.max_states:
             return f"stopped at {self.states:,} states"
         if seconds > self.limit:
             return f"stopped after {self.limit:g} seconds, at {self.states:,} states"
-        return f"stopped at schedules of {MAX_STEPS} steps" if steps >= MAX_STEPS else None
+        return f"stopped at schedules of {_MAX_STEPS} steps" if steps >= _MAX_STEPS else None
 
-    def follow(self, state: State, schedule: bytes, cpu: int) -> None:
+    # -- a step ----------------------------------------------------------------------------------
+
+    def _follow(self, state: _State, schedule: bytes, cpu: int) -> None:
         """The step of `cpu` after the schedule that leads to a state, and where it leads."""
         longer = schedule + bytes([cpu])
-        if cpu not in state.after:
-            try:
-                state.after[cpu] = self.go(longer)
-            except CircularLocking as fault:  # known from now on: the step can be taken, what follows is searched too
-                self.fail(fault, longer)
-                self.follow(state, schedule, cpu)
-                return
-            except Fault as fault:
-                self.fail(fault, longer)
-                state.ends += 1
-                self.states += 1
-                return
-        self.reach(state.after[cpu], longer)
+        after = self._foreseen(state, cpu) or self._taken(state, schedule, cpu)
+        if isinstance(after, CircularLocking):  # known from now on: the step can be taken, what follows is searched too
+            self._fail(after, longer)
+            self._follow(state, schedule, cpu)
+        elif isinstance(after, Fault):
+            self._fail(after, longer)
+            state.ends += 1
+            self.states += 1
+        else:
+            state.after[cpu] = after
+            self._reach(after, longer)
 
-    def go(self, schedule: bytes) -> State:
-        """Take a schedule's steps, and then, in passing, steps that nobody has taken: they are not taken again."""
-        self.namer.forget()
-        self.cpus.begin()
-        self.checkpoint.restore()
-        for cpu in schedule:
+    def _part(self, state: _State, cpu: int) -> _Part | None:
+        """All that a step of a CPU depends on; None where CPUs share what is not the machine's."""
+        if isinstance(state.name, bytes) or state.name[2]:
+            return None
+        return cpu, state.name[0], state.name[1][cpu]
+
+    def _foreseen(self, state: _State, cpu: int) -> _State | Fault | None:
+        """Where a step leads, if it was taken before in a state in which it depends on the same."""
+        part = self._part(state, cpu)
+        effect = self.effects.get(part) if part else None
+        return self._put_together(state, cpu, effect) if isinstance(effect, _Effect) else effect
+
+    def _put_together(self, state: _State, cpu: int, effect: _Effect) -> _State | None:
+        """The state after a step. None where another CPU holds what is the machine's no more."""
+        assert not isinstance(state.name, bytes)
+        cpus: list[int | None] = [*state.name[1]]
+        if effect.moves is not None:
+            cpus = [self.namer.shift(number, effect.moves) for number in state.name[1]]
+        cpus[cpu] = effect.cpu
+        there = tuple(number for number in cpus if number is not None)
+        return self._state((effect.machine, there, ())) if len(there) == len(cpus) else None
+
+    def _taken(self, state: _State, schedule: bytes, cpu: int) -> _State | Fault:
+        """Where a step leads: it is taken."""
+        self._go_to(state, schedule)
+        after = self._step(state, cpu)
+        if isinstance(after, _State):
+            self._go_on(after)
+        return after
+
+    def _step(self, state: _State, cpu: int) -> _State | Fault:
+        """Take a step from the state in which the CPUs are."""
+        self.here, after, part = None, None, self._part(state, cpu)
+        before = (self.walk or self.namer.machine(self.cpus)) if part else None
+        self.walk = None
+        self.steps += 1
+        try:
             self.cpus.step(cpu)
-        self.steps += len(schedule)
-        state = self.meet()
+        except Fault as fault:
+            if part and not isinstance(fault, CircularLocking):
+                self.effects[part] = fault
+            return fault
+        if part and before:
+            self.walk = self.namer.machine(self.cpus)
+            effect = self.effects[part] = self._effect(before, self.walk, cpu)
+            after = self._put_together(state, cpu, effect)
+        self.here = after or self._state(self.namer.name(self.cpus) if self.merge else bytes(self.cpus.taken))
+        self._note_ready(self.here)
+        return self.here
+
+    def _effect(self, before: Walk, after: Walk, cpu: int) -> _Effect:
+        namer = self.namer
+        its = namer.number_of_cpu(namer.walk(self.cpus, cpu, after))
+        return _Effect(namer.number_of(after), its, namer.moves(before, after))
+
+    def _go_on(self, state: _State) -> None:
+        """Take further steps whose effects are not known, in passing: their turn will come, and they are here now."""
         self.cpus.lockdep = self.known_orders
-        with suppress(Exception):  # what fails in passing waits for its turn
-            self.go_on(state)
+        with suppress(_Unlearned):
+            for _ in range(_IN_PASSING):
+                parts = {cpu: self._part(state, cpu) for cpu in self.cpus.ready()}
+                cpu = next((cpu for cpu, part in parts.items() if part and part not in self.effects), None)
+                if cpu is None:
+                    break
+                after = self._step(state, cpu)
+                if isinstance(after, Fault):
+                    break
+                state = after
         self.cpus.lockdep = self.lockdep
-        return state
 
-    def go_on(self, state: State) -> None:
-        for _ in range(IN_PASSING):
-            if not state.untried:
-                break
-            cpu = state.untried.pop()
-            self.cpus.step(cpu)
-            self.steps += 1
-            after = state.after[cpu] = self.meet()
-            state = after
+    def _go_to(self, state: _State, schedule: bytes) -> None:
+        """Have the CPUs in a state."""
+        if self.here is not state:
+            self.cpus.begin()
+            self.checkpoint.restore()
+            for cpu in schedule:
+                self.cpus.step(cpu)
+            self.steps += len(schedule)
+            self.here, self.walk = state, None
 
-    def meet(self) -> State:
-        """The state in which the CPUs are. Where nobody can go on the end is looked at, the first time."""
-        cpus = self.cpus
-        name = self.namer.name(cpus) if self.merge else bytes(cpus.taken)
+    # -- a state ---------------------------------------------------------------------------------
+
+    def _state(self, name: Name | bytes) -> _State:
         state = self.known.get(name)
         if state is None:
-            ready, problem = cpus.ready(), None
-            if not ready:
-                self.outcomes.add(name if self.merge else self.namer.name(cpus))
-                problem = cpus.deadlock() or self.aftermath()
-            state = self.known[name] = State(ready, problem)
+            state = self.known[name] = _State(name)
         return state
 
-    def reach(self, state: State, schedule: bytes) -> None:
+    def _reach(self, state: _State, schedule: bytes) -> None:
         """A schedule leads to a state: the first one is the shortest."""
         if state.schedule is None:
             state.schedule = schedule
             self.states += 1
+            state.ready = self._ready(state, schedule)
             if state.ready:
                 self.queue.append(state)
-            elif state.problem:
-                self.fail(state.problem, schedule)
-                self.states += 1
+            else:
+                self._end(state, schedule)
 
-    def aftermath(self) -> Fault | None:
+    def _ready(self, state: _State, schedule: bytes) -> list[int]:
+        parts = [self._part(state, cpu) for cpu in range(len(self.case.cpus))]
+        if all(part in self.able for part in parts):
+            return [cpu for cpu, part in enumerate(parts) if part and self.able[part]]
+        self._go_to(state, schedule)
+        self._note_ready(state)
+        return self.cpus.ready()
+
+    def _note_ready(self, state: _State) -> None:
+        """Who can go on where the CPUs are, for other states in which that depends on the same."""
+        if not self.case.one_cpu:  # there it depends on all tasks
+            ready = self.cpus.ready()
+            parts = {cpu: self._part(state, cpu) for cpu in range(len(self.case.cpus))}
+            self.able.update((part, cpu in ready) for cpu, part in parts.items() if part)
+
+    def _end(self, state: _State, schedule: bytes) -> None:
+        """Nobody can go on: is that all right?"""
+        self._go_to(state, schedule)
+        state.ends = 1
+        self.outcomes.add(self.namer.name(self.cpus))
+        self.here = None
+        if problem := self.cpus.deadlock() or self._aftermath():
+            self._fail(problem, schedule)
+            self.states += 1
+
+    def _aftermath(self) -> Fault | None:
         """Everybody has finished: what is lost, or held for ever."""
         own = self.case.check(self.machine) if self.case.check else None
         return own or aftermath(self.machine)
 
-    def fail(self, fault: Fault, schedule: bytes) -> None:
+    def _fail(self, fault: Fault, schedule: bytes) -> None:
         """Keep a failure, the shortest of its kind."""
-        where = place_of(fault)
+        where = _place_of(fault)
         key = f"{type(fault).__name__} {fault} {where}"
         if key not in self.found:
             self.found[key] = Found(fault, list(schedule), where)
 
-    def count(self, first: State) -> int | None:
+    def _count(self, first: _State) -> int | None:
         """How many schedules the states stand for: the ways to an end. None, and a failure, if one can go round."""
-        ways: dict[State, int] = {}
-        open_: set[State] = set()
+        ways: dict[_State, int] = {}
+        open_: set[_State] = set()
         stack = [first]
         while stack:
             state = stack[-1]
-            after = [state.after[cpu] for cpu in state.ready if cpu in state.after]
+            after = state.after.values()
             if state in ways:
                 stack.pop()
             elif state in open_:
@@ -404,25 +496,26 @@ class Search:
                 for next_ in after:
                     if next_ in open_:
                         problem = Livelock("livelock: from here the CPUs can go round for ever")
-                        self.fail(problem, next_.schedule or b"")
+                        self._fail(problem, next_.schedule or b"")
                         return None
                     if next_ not in ways:
                         stack.append(next_)
         return ways[first]
 
 
-def require_seconds(seconds: object) -> None:
+def _require_seconds(seconds: object) -> None:
     """Raise BadInput unless it is a time, or None."""
     if seconds is None or (isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and seconds > 0):
         return
     raise BadInput(f"seconds={seconds!r} cannot be: give a number above 0, or None for a search without a limit")
 
 
-def place_of(fault: Fault) -> str:
+def _place_of(fault: Fault) -> str:
     """The model's function in which a fault was met."""
     traceback, name = fault.__traceback__, ""
     while traceback is not None:
-        name = traceback.tb_frame.f_code.co_name if "model" in traceback.tb_frame.f_code.co_filename else name
+        if traceback.tb_frame.f_globals.get("__name__", "").startswith(_MODEL):
+            name = traceback.tb_frame.f_code.co_name
         traceback = traceback.tb_next
     return name
 
@@ -461,5 +554,3 @@ def explore(
             raise BadInput(f"cpus={cpus!r} cannot be: give a list of what each CPU does, like ['read 3', 'free 3']")
         case = Case(tuple(cpus), machine, own, None, functions or {}, worker_failures)
     return Search(case, every=every, max_states=max_states, seconds=seconds).run()
-
-

@@ -1,18 +1,21 @@
 """The state of a machine and its CPUs: put back in place, and named, so that equal states are known as equal.
 
-What is named is all of the model's data that decides what can happen next, and each running function's place and
+What is named is all of the model's data that _decides what can happen next, and each running function's place and
 locals. Things are numbered as they are first met, so that it does not matter which of them they are.
+
+A name has a part for the machine and one for each CPU. A step reads and changes only what is reached from the machine
+or from its own CPU's functions, so it does the same wherever those two parts are the same.
 """
 
 from __future__ import annotations
 
 import marshal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
-from itertools import chain, repeat
-from operator import attrgetter, is_not
+from itertools import chain, combinations, repeat
+from operator import attrgetter
 from types import CodeType, EllipsisType, FunctionType, MethodType
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..model.freed import is_freed
 from ..model.limits import Counters
@@ -21,14 +24,14 @@ from ..model.stages import Stage
 from ..model.steps import Hook, Lock, Step
 from ..model.swap import Swap
 from ..model.tree import Tree
+from ..model.zpool.size_classes import SizeClass
 from .cpus import Cpus
 
-SELF = ("self", "stage")
-PLAIN = frozenset({int, str, type(None), bool, float, EllipsisType})
-NOTHING_INSIDE = (*PLAIN, bytes, FunctionType, MethodType)
-CONSTANT = (Stage, Step, type, CodeType)  # objects that never change
+_SELF = ("self", "stage")
+_PLAIN = frozenset({int, str, type(None), bool, float, EllipsisType})
+_CONSTANT = (Stage, Step, type, CodeType)  # objects that never change
 # Dicts and sets in whose order nothing is ever decided.
-UNORDERED = {
+_UNORDERED = {
     Tree: ("entries",), Swap: ("in_use", "cache", "bitmap", "leaving", "disk"), Machine: ("frames", "slots", "written"),
 }  # fmt: skip
 # Counters that are only ever counted up: the model never reads them (a test holds that).
@@ -36,24 +39,24 @@ STATISTICS = (
     "pool_limit_hit", "written_back_pages", "reject_reclaim_fail", "reject_compress_poor", "reject_alloc_fail",
     "reject_kmemcache_fail", "duplicate_entry",
 )  # fmt: skip
-Look = Callable[[Any], Sequence[Any]]  # gives what is in a thing
-Shown = tuple[int, list[Any]]  # what is plain in a thing, as a number, and the things that it refers to
 
 
-def is_constant(thing: Any) -> bool:
-    return isinstance(thing, CONSTANT) or hasattr(type(thing), "compress")
+def _is_constant(thing: Any) -> bool:
+    return isinstance(thing, _CONSTANT) or hasattr(type(thing), "compress")
 
 
-def decides(kind: type, field: str) -> bool:
+def _decides(kind: type, field: str) -> bool:
     """Whether a field can decide what happens next: not a name, a count for its own sake, or who watches."""
     if kind is Hook:
         return field not in ("observer", "observers", "freed", "list_debug", "cpu", "task")
     if issubclass(kind, Lock):
         return field == "holder"
+    if kind is SizeClass:
+        return field == "lists"  # the rest stays as it was made (a test holds that)
     return not (kind is Counters and field in STATISTICS)
 
 
-def fields_of(kind: type) -> tuple[str, ...] | None:
+def _fields_of(kind: type) -> tuple[str, ...] | None:
     """The slots of a class, None if its objects have a __dict__."""
     if "__dict__" in dir(kind):
         return None
@@ -62,311 +65,281 @@ def fields_of(kind: type) -> tuple[str, ...] | None:
     return tuple(name for base in kind.__mro__ for name in getattr(base, "__slots__", ()))
 
 
-# -- what is in a thing -----------------------------------------------------------------------------
-
-
-def in_slots(thing: Any) -> dict[str, Any]:
-    """What is in the slots of a thing, as far as it can change."""
-    found = {}
-    for name in fields_of(type(thing)) or ():
-        try:
-            value = object.__getattribute__(thing, name)
-        except AttributeError:
-            continue
-        if not is_constant(value):
-            found[name] = value
-    return found
-
-
-def in_open(thing: Any) -> Sequence[Any]:
-    """What is in a thing with a __dict__, into which a function of the reader's may put what it likes."""
-    return in_dict(vars(thing))
-
-
-def in_dict(thing: dict[Any, Any]) -> Sequence[Any]:
-    return *thing, *thing.values()
-
-
-def in_any_order(thing: dict[Any, Any]) -> Sequence[Any]:
-    return tuple(chain.from_iterable(sorted(thing.items())))
-
-
-def in_list(thing: list[Any]) -> Sequence[Any]:
-    """Most of the lists in the backends' lists of lists are empty."""
-    filled = (place for place in enumerate(thing) if place[1] or type(place[1]) is not dict)
-    return len(thing), *chain.from_iterable(filled)
-
-
-def in_function(function: FunctionType) -> Sequence[Any]:
-    return function.__code__, *(cell.cell_contents for cell in function.__closure__ or ())
-
-
-def in_method(method: MethodType) -> Sequence[Any]:
-    return method.__func__.__code__, method.__self__
-
-
-def fields(names: Iterable[str]) -> Look:
-    return attrgetter("__class__", "__class__", *names)  # two at least, as one would not come in a tuple
-
-
-# -- put back ---------------------------------------------------------------------------------------
-
-
-class Kept(NamedTuple):
-    """A thing as it was: its class, how to look into it, what was there, and that by name to put it back."""
-
-    thing: Any
-    alive: type
-    look: Look
-    then: Sequence[Any]
-    value: Any
-
-
 class Checkpoint:
-    """Everything in a machine that can change, as it is now.
-
-    `changed` gives what has something else in it since then, `restore` puts everything back into the same objects.
-    """
+    """Everything in a machine that can change, as it is now: `restore` puts it back into the same objects."""
 
     def __init__(self, machine: Machine) -> None:
-        self.things: dict[int, Any] = {}  # by id
-        self.empty: list[Any] = []  # dicts, lists and sets
-        self.filled: list[Kept] = []
+        self.empty: list[Any] = []
+        self.containers: list[tuple[Any, Any]] = []
+        self.open: list[tuple[dict[str, Any], dict[str, Any]]] = []  # a __dict__ and what was in it
+        self.slotted: list[tuple[Any, type, list[tuple[str, Any]]]] = []
+        seen: set[int] = set()
         stack: list[Any] = [machine]
         while stack:
             thing = stack.pop()
-            if isinstance(thing, (tuple, frozenset)):
-                stack += thing
-            elif not isinstance(thing, NOTHING_INSIDE) and not is_constant(thing) and id(thing) not in self.things:
-                self.things[id(thing)] = thing
-                stack += self.keep(thing)
+            if not isinstance(thing, tuple(_PLAIN | {bytes, FunctionType, MethodType})) and not _is_constant(thing):
+                if id(thing) not in seen:
+                    seen.add(id(thing))
+                    stack += self.keep(thing)
 
-    def keep(self, thing: Any) -> Sequence[Any]:
-        """Remember what is in a thing; returns that."""
-        look: Look
+    def keep(self, thing: Any) -> list[Any]:
+        """Remember what is in an object; returns that."""
+        if isinstance(thing, (tuple, frozenset)):
+            return list(thing)
         if isinstance(thing, (dict, list, set)):
-            if not thing:
+            if thing:
+                self.containers.append((thing, thing.copy()))
+            else:
                 self.empty.append(thing)
-                return ()
-            look, value = in_dict if isinstance(thing, dict) else tuple, thing.copy()
-        elif fields_of(type(thing)) is None:
-            look, value = in_open, dict(vars(thing))
+            return [*thing, *thing.values()] if isinstance(thing, dict) else list(thing)
+        values = _contents(thing)
+        if _fields_of(type(thing)) is None:
+            self.open.append((vars(thing), values))
         else:
-            value = in_slots(thing)
             if isinstance(thing, (Hook, Lock)):
-                value = {name: content for name, content in value.items() if decides(type(thing), name)}
-            look = fields(value)
-        then = look(thing)
-        self.filled.append(Kept(thing, type(thing), look, then, value))
-        return then
-
-    def changes(self) -> Iterator[Kept]:
-        """It matters who is there: what is equal now may be another later."""
-        for kept in self.filled:
-            thing, alive, look, then, _ = kept
-            if type(thing) is alive:
-                now = look(thing)
-                if len(now) == len(then) and not any(map(is_not, now, then)):
-                    continue
-            yield kept
-
-    def changed(self) -> list[Any]:
-        """It may be something that nobody reaches any more."""
-        return [*filter(None, self.empty), *(kept.thing for kept in self.changes())]
+                values = {name: value for name, value in values.items() if _decides(type(thing), name)}
+            changing = [(name, value) for name, value in values.items() if not _is_constant(value)]
+            self.slotted.append((thing, type(thing), changing))
+        return list(values.values())
 
     def restore(self) -> None:
+        """The cost is that of the machine's size, not of what has happened since."""
         for thing in filter(None, self.empty):
             thing.clear()
-        for kept in self.changes():
-            put_back(kept)
+        for thing, value in self.containers:
+            if type(thing) is list:
+                thing[:] = value
+            else:
+                thing.clear()
+                thing.update(value)
+        for now, then in self.open:
+            for name in now.keys() - then.keys():  # a function of the reader's has put it there
+                del now[name]
+            now.update(then)
+        put = object.__setattr__
+        for thing, alive, values in self.slotted:
+            if type(thing) is not alive:
+                put(thing, "__class__", alive)
+            for name, value in values:
+                put(thing, name, value)
 
 
-def put_back(kept: Kept) -> None:
-    thing, alive, look, _, value = kept
-    if isinstance(thing, list):
-        thing[:] = value
-    elif isinstance(thing, (dict, set)):
-        thing.clear()
-        thing.update(value)
-    elif look is in_open:
-        for name in vars(thing).keys() - value.keys():
-            delattr(thing, name)
-        vars(thing).update(value)
-    else:
-        object.__setattr__(thing, "__class__", alive)
-        for name, content in value.items():
-            object.__setattr__(thing, name, content)
+def _contents(thing: Any) -> dict[str, Any]:
+    names = _fields_of(type(thing))
+    if names is None:
+        return dict(vars(thing))
+    found = {}
+    for name in names:
+        try:
+            found[name] = object.__getattribute__(thing, name)
+        except AttributeError:
+            continue
+    return found
 
 
-# -- named ------------------------------------------------------------------------------------------
+_Look = Callable[[Any], Iterable[Any]]  # gives what is in a thing
+_Shared = tuple[int, int, int, int]  # a CPU, the place of a thing among its own; another CPU, the place among its
+Name = tuple[int, tuple[int, ...], tuple[_Shared, ...]]  # the machine, each CPU, what CPUs share
+
+
+class Walk:
+    """What is met from some values on: `plain` has all that is plain, in order, and `held` the places of all things.
+
+    A thing that is met for the first time gets the next place, 0, 1, 2 ... or, with flip=-1, -1, -2, -3 ... unless it
+    has one in `known`. `things` has them in the order of their places.
+    """
+
+    def __init__(self, namer: Namer, values: Iterable[Any], known: dict[int, int], flip: int = 0) -> None:
+        self.namer = namer
+        self.plain: list[Any] = []
+        self.held: list[int] = []
+        self.things: list[Any] = []
+        self.places: dict[int, int] = {}  # by id
+        self.known, self.flip = known, flip
+        self.waiting: list[Any] = []  # to be looked into
+        self.go(chain(values, chain.from_iterable(map(self.inside, self.waiting))))
+
+    def go(self, values: Iterable[Any]) -> None:
+        plain, held, known, namer = self.plain, self.held, self.known, self.namer
+        for value in values:
+            kind = type(value)
+            if kind in _PLAIN:
+                plain.append(value)
+            elif kind not in namer.kinds and (token := namer.token(kind, value)):
+                plain.append(token)
+            else:
+                key = id(value)
+                place = known.get(key)
+                if place is None:
+                    place = self.places.get(key)
+                if place is None:
+                    place = self.places[key] = self.flip ^ len(self.things)
+                    self.things.append(value)
+                    self.waiting.append(value)
+                plain.append(b"")
+                held.append(place)
+
+    def inside(self, thing: Any) -> Iterable[Any]:
+        if isinstance(thing, list):
+            return self.in_list(thing)
+        return (self.namer.looks.get(type(thing)) or self.namer.learn_look(thing))(thing)
+
+    def in_list(self, thing: list[Any]) -> Iterable[Any]:
+        """Most dicts in the backends' lists of dicts are empty: those get their places at once."""
+        places, things, filled = self.places, self.things, list[Any]()
+        for number, item in enumerate(thing):
+            if type(item) is dict and not item and id(item) not in places and id(item) not in self.known:
+                places[id(item)] = self.flip ^ len(things)
+                things.append(item)
+            else:
+                filled += number, item
+        return "list", len(thing), len(filled), *filled
 
 
 class Namer:
-    """Gives equal states the same name (16 bytes): `name(cpus)`.
+    """Gives equal states the same name: `name(cpus)`.
 
-    With a checkpoint of the machine it looks at what has changed since, which gives a state's short name. As one state
-    may have several of those, each is looked up, and only for a new one the name is made from the whole machine.
+    The parts of a name are numbers: one for all that is reached from the machine; for each CPU one for where its
+    functions stand, and all that is reached only from there. What several CPUs reach only so is named besides.
     """
 
-    def __init__(self, checkpoint: Checkpoint | None = None) -> None:
-        self.checkpoint = checkpoint
-        self.names: dict[bytes, bytes] = {}  # short -> whole
-        self.numbers: dict[Any, int] = {}  # classes, functions, contents of pages, and what is plain in a thing
+    def __init__(self) -> None:
+        self.numbers: dict[Any, int] = {}  # of whatever is the same where it is equal
         self.kinds: set[type] = set()  # the classes of things
-        self.plans: dict[type, tuple[int, Look]] = {}  # a class's number, and how to look into its things
+        self.looks: dict[type, _Look] = {}
         self.unordered: dict[int, Any] = {}  # by id: dicts in whose order nothing is decided
         self.variables: dict[int, tuple[CodeType, int, list[str]]] = {}  # by id of the code; its number comes with it
-        self.forget()
-        things = checkpoint.things if checkpoint else {}
-        self.seen = {key: number for number, key in enumerate(things, start=1)}
-        self.known = {key: self.show(thing) for key, thing in things.items()}
+        self.cpus: dict[int, tuple[int, tuple[int, ...]]] = {}  # by number: that of what is plain, and what is held
+        self.moved: dict[int, tuple[int | None, ...]] = {}
+        self.shifts: dict[tuple[int, int], int | None] = {}
 
-    def forget(self) -> None:
-        """Hold on to nothing that runs, so that it ends before the machine is put back."""
-        self.last: dict[int, tuple[Any, Sequence[Any], Shown]] = {}  # by id: a thing, and how it was last shown
-        self.waiting: dict[int, tuple[Any, Shown]] = {}  # by id: a driven function, and the one that waits for it
-        self.places: dict[int, tuple[Any, int, list[Shown]]] = {}  # by CPU: its operation, its steps, where it was
-
-    def name(self, cpus: Cpus) -> bytes:
-        if self.checkpoint is None:
-            return self.whole(cpus, {})
-        changed = self.checkpoint.changed()
-        shown = {id(thing): self.show(thing) for thing in changed}
-        short = self.walk(cpus, self.seen.copy(), changed, shown)
-        name = self.names.get(short)
-        if name is None:
-            name = self.names[short] = self.whole(cpus, self.known | shown)
-        return name
-
-    def whole(self, cpus: Cpus, shown: dict[int, Shown]) -> bytes:
-        return self.walk(cpus, {id(cpus.machine): 1}, [cpus.machine], shown)
-
-    def walk(self, cpus: Cpus, seen: dict[int, int], things: list[Any], shown: dict[int, Shown]) -> bytes:
-        """From where the CPUs are, what is in some things, and in all that are met on the way."""
-        out = cpus.done.copy()
-
-        def rows() -> Iterator[Shown]:
-            for cpu in range(len(cpus.done)):
-                place = self.place(cpus, cpu)
-                out.append(len(place))
-                yield from place
-            for thing in things:  # which grow
-                key = id(thing)
-                out.append(seen[key])
-                row = shown.get(key)
-                if row is None:
-                    row = shown[key] = self.show(thing)
-                yield row
-
-        for plain, others in rows():
-            out.append(plain)
-            for other in others:
-                number = seen.get(id(other))
-                if number is None:
-                    number = seen[id(other)] = len(seen) + 1
-                    things.append(other)
-                out.append(number)
-        return blake2b(marshal.dumps(out, 2), digest_size=16).digest()
-
-    def place(self, cpus: Cpus, cpu: int) -> list[Shown]:
-        """The functions that a CPU runs, where they stand and their locals: only its own steps change those."""
-        operation, steps = cpus.running[cpu], cpus.taken.count(cpu)
-        place = self.places.get(cpu)
-        if place is None or place[0] is not operation or place[1] != steps:
-            place = self.places[cpu] = operation, steps, list(self.frames(operation))
-        return place[2]
-
-    def frames(self, generator: Any) -> Iterator[Shown]:
-        """Outermost first. One that waits for another has not run while it waits for the same."""
-        while generator is not None and (frame := generator.gi_frame) is not None:
-            driven = generator.gi_yieldfrom
-            known = self.waiting.get(id(driven))
-            if known is None:
-                code = generator.gi_code
-                _, number, names = self.variables.get(id(code)) or self.learn(code)
-                row = self.split((number, frame.f_lasti, *map(frame.f_locals.get, names, repeat(...))))
-                if driven is not None and not code.co_cellvars and not code.co_freevars:
-                    self.waiting[id(driven)] = driven, row
-            else:
-                row = known[1]
-            yield row
-            generator = driven
-
-    def learn(self, code: CodeType) -> tuple[CodeType, int, list[str]]:
-        names = dict.fromkeys(code.co_varnames + code.co_cellvars + code.co_freevars)
-        known = self.variables[id(code)] = code, self.number(code), [name for name in names if name not in SELF]
-        return known
+    def name(self, cpus: Cpus) -> Name:
+        machine = self.machine(cpus)
+        walks = [self.walk(cpus, cpu, machine) for cpu in range(len(cpus.done))]
+        return self.number_of(machine), tuple(map(self.number_of_cpu, walks)), tuple(sorted(_shared(walks)))
 
     def number(self, what: Any) -> int:
         return self.numbers.setdefault(what, len(self.numbers))
 
-    def show(self, thing: Any) -> Shown:
-        number, look = self.plans.get(type(thing)) or self.plan(thing)
-        inside = number, *(in_any_order(thing) if id(thing) in self.unordered else look(thing))
-        last = self.last.get(id(thing))
-        if last is not None and len(inside) == len(last[1]) and not any(map(is_not, inside, last[1])):
-            return last[2]
-        shown = self.split(inside)
-        self.last[id(thing)] = thing, inside, shown
-        return shown
+    def machine(self, cpus: Cpus) -> Walk:
+        """All that is reached from the machine."""
+        return Walk(self, [cpus.machine], {})
 
-    def split(self, inside: Iterable[Any]) -> Shown:
-        plain: list[Any] = []
-        others: list[Any] = []
-        for value in inside:
-            kind = type(value)
-            if kind in PLAIN:
-                plain.append(value)
-            elif kind in self.kinds:
-                plain.append(b"")
-                others.append(value)
-            elif kind is bytes or kind is CodeType:
-                plain.append((self.number(value),))
-            elif kind is tuple:
-                number, more = self.split(value)
-                plain.append([number])
-                others += more
-            elif is_constant(value):
-                plain.append("=")
-            else:
-                self.kinds.add(kind)
-                plain.append(b"")
-                others.append(value)
-        return self.number((marshal.dumps(plain, 2),)), others
+    def number_of(self, machine: Walk) -> int:
+        return self.number((blake2b(marshal.dumps((machine.plain, machine.held), 2), digest_size=16).digest(),))
 
-    def plan(self, thing: Any) -> tuple[int, Look]:
-        kind = type(thing)
-        plan = self.plans[kind] = self.number(kind), self.look_into(kind, thing)
-        return plan
+    def walk(self, cpus: Cpus, cpu: int, machine: Walk) -> Walk:
+        """Where a CPU's functions stand, and what is reached only from there."""
+        return Walk(self, chain((cpus.done[cpu],), self.frames(cpus.running[cpu])), machine.places, -1)
 
-    def look_into(self, kind: type, thing: Any) -> Look:
+    def number_of_cpu(self, walk: Walk) -> int:
+        return self.known_cpu(self.number((marshal.dumps(walk.plain, 2),)), tuple(walk.held))
+
+    def known_cpu(self, plain: int, held: tuple[int, ...]) -> int:
+        number = self.number((plain, held))
+        self.cpus[number] = plain, held
+        return number
+
+    # -- what a step does to the other CPUs ------------------------------------------------------
+
+    def moves(self, before: Walk, after: Walk) -> int | None:
+        """The number of how the machine's things have got other places; None if they have not."""
+        moved = tuple(after.places.get(id(thing)) for thing in before.things)
+        if moved == tuple(range(len(moved))):
+            return None
+        number = self.number(moved)
+        self.moved[number] = moved
+        return number
+
+    def shift(self, cpu: int, moves: int) -> int | None:
+        """A CPU's number after such moves; None if it holds a thing that is no more reached from the machine."""
+        if (cpu, moves) not in self.shifts:
+            plain, held = self.cpus[cpu]
+            moved = self.moved[moves]
+            now = [place if place < 0 else moved[place] for place in held]
+            there = tuple(place for place in now if place is not None)
+            self.shifts[cpu, moves] = self.known_cpu(plain, there) if len(there) == len(now) else None
+        return self.shifts[cpu, moves]
+
+    # -- what is where ---------------------------------------------------------------------------
+
+    def frames(self, generator: Any) -> Iterator[Any]:
+        """Where a function and those that it drives stand, and their locals."""
+        while generator is not None and (frame := generator.gi_frame) is not None:
+            code = generator.gi_code
+            _, number, names = self.variables.get(id(code)) or self.learn_variables(code)
+            yield number
+            yield frame.f_lasti
+            yield from map(frame.f_locals.get, names, repeat(...))
+            generator = generator.gi_yieldfrom
+        yield "end"
+
+    def learn_variables(self, code: CodeType) -> tuple[CodeType, int, list[str]]:
+        names = dict.fromkeys(code.co_varnames + code.co_cellvars + code.co_freevars)
+        known = self.variables[id(code)] = code, self.number(code), [name for name in names if name not in _SELF]
+        return known
+
+    def token(self, kind: type, value: Any) -> Any:
+        """What stands for a value of which it does not matter who it is; nothing for a thing."""
+        if kind is bytes or kind is CodeType or (kind is tuple and _PLAIN.issuperset(map(type, value))):
+            return (self.number(value),)
+        if _is_constant(value):
+            return "="
+        if kind is not tuple:
+            self.kinds.add(kind)
+        return None
+
+    def learn_look(self, thing: Any) -> _Look:
+        look = self.looks[type(thing)] = self.look_of(type(thing), thing)
+        return look
+
+    def look_of(self, kind: type, thing: Any) -> _Look:
         """How to look into the things of a class."""
+        number = self.number(kind)
         if isinstance(thing, dict):
-            return in_dict
-        if isinstance(thing, list):
-            return in_list
+            return lambda thing: (number, len(thing), *self.in_dict(thing))
         if isinstance(thing, (set, frozenset)):
-            return sorted
+            return lambda thing: (number, len(thing), *sorted(thing))
+        if kind is tuple:
+            return lambda thing: (number, len(thing), *thing)
         if is_freed(thing):
-            return lambda thing: ()
+            return lambda thing: (number,)
         if isinstance(thing, FunctionType):
-            return in_function
+            return lambda function: (number, function.__code__, *(c.cell_contents for c in function.__closure__ or ()))
         if isinstance(thing, MethodType):
-            return in_method
-        look: Look = in_open
-        if fields_of(kind) is not None:
-            look = fields(name for name in in_slots(thing) if decides(kind, name))
-        unordered = next((names for base, names in UNORDERED.items() if issubclass(kind, base)), ())
+            return lambda method: (number, method.__func__.__code__, method.__self__)
+        unordered = next((names for base, names in _UNORDERED.items() if issubclass(kind, base)), ())
+        look = self.look_of_slotted(number, kind, thing) if _fields_of(kind) is not None else self.look_of_open(number)
         return self.noting(look, unordered) if unordered else look
 
-    def noting(self, look: Look, unordered: tuple[str, ...]) -> Look:
-        """Looks into a thing that comes before its dicts, and notes that these have no order."""
+    def look_of_open(self, number: int) -> _Look:
+        """Into what has a __dict__, where a function of the reader's may put what it likes."""
+        return lambda thing: (number, self.number(tuple(vars(thing))), *vars(thing).values())
 
-        def noted(thing: Any) -> Sequence[Any]:
+    def look_of_slotted(self, number: int, kind: type, thing: Any) -> _Look:
+        names = [name for name, value in _contents(thing).items() if not _is_constant(value) and _decides(kind, name)]
+        get = attrgetter(*names, "__class__", "__class__")
+        return lambda thing: (number, *get(thing)[:-2])
+
+    def noting(self, look: _Look, unordered: tuple[str, ...]) -> _Look:
+        """Looks into what is met before its dicts, and notes which of those have no order."""
+
+        def noted(thing: Any) -> Iterable[Any]:
             for name in unordered:
                 container = getattr(thing, name)
-                if isinstance(container, dict):
-                    self.unordered[id(container)] = container
+                self.unordered[id(container)] = container
             return look(thing)
 
         return noted
+
+    def in_dict(self, thing: dict[Any, Any]) -> Iterable[Any]:
+        if id(thing) in self.unordered:
+            return chain.from_iterable(sorted(thing.items()))
+        return *thing, *thing.values()
+
+
+def _shared(walks: list[Walk]) -> Iterator[_Shared]:
+    """Which things several CPUs reach, and only they."""
+    for (one, walk), (other, its) in combinations(enumerate(walks), 2):
+        for key in walk.places.keys() & its.places.keys():
+            yield one, walk.places[key], other, its.places[key]
