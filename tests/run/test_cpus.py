@@ -221,7 +221,7 @@ def test_which_object_it_is_makes_no_difference_to_a_name() -> None:
 def test_every_field_that_decides_changes_the_name() -> None:
     namer = Namer()
 
-    def changed(change: Any) -> bytes:
+    def changed(change: Any) -> Any:
         m = machine()
         change(m)
         return namer.name(Cpus(m, ["read 3"]))

@@ -1,4 +1,4 @@
-"""A notebook that was run, saved and opened again, or whose kernel has gone: its players play, or pictures are there."""
+"""A notebook that was run, saved and opened again, or whose kernel has gone: its players play, or pictures stay."""
 
 from __future__ import annotations
 
