@@ -31,10 +31,10 @@ lab: .venv/lab.stamp
 as_root := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: .venv/test.stamp chromium
-	$(python) -m pytest $(PYTEST_ARGS)
+	$(python) -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 quick: .venv/test.stamp
-	$(python) -m pytest -m "not slow and not browser" --ignore=tests/notebooks $(PYTEST_ARGS)
+	$(python) -m pytest -n auto --dist loadfile -m "not slow and not browser" --ignore=tests/notebooks $(PYTEST_ARGS)
 
 lint: .venv/test.stamp
 	$(python) -m ruff check

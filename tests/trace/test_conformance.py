@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pytest
 
 from tests.trace.altered import SHARED, shared
-from tests.trace.whole import LONG, RUNS, SHORT, TABLE, Whole
-from zswaplab.trace.conform import CLASSES, Verdict, conform
+from tests.trace.whole import RUNS, SHORT, TABLE, counts
+from zswaplab.trace.conform import conform
 
 TWO_CPUS = "61-zbud-lzo-pressure-2cpu"
-
-
-def counts(verdict: Verdict) -> list[int]:
-    return [verdict.operations, *(verdict.total(kind) for kind in CLASSES)]
 
 
 def test_every_recording_of_one_cpu_is_in_the_readme() -> None:
@@ -34,15 +28,6 @@ def test_the_readme_adds_up() -> None:
 @pytest.mark.parametrize("run", SHORT)
 def test_a_short_run_is_as_in_the_readme(run: str) -> None:
     verdict = conform(shared(run))
-    assert verdict.agrees, verdict.text()
-    assert counts(verdict) == TABLE[run]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("run", LONG)
-def test_a_long_run_is_as_in_the_readme(run: str, wholes: Mapping[str, Whole]) -> None:
-    shared(run)
-    verdict = wholes[run].verdict
     assert verdict.agrees, verdict.text()
     assert counts(verdict) == TABLE[run]
 

@@ -9,7 +9,6 @@ import io
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from runpy import run_path
@@ -18,8 +17,6 @@ from typing import Any
 import pytest
 
 from tests.trace.altered import shared
-from tests.trace.whole import Whole
-from zswaplab.trace.conform import conform
 from zswaplab.trace.shipped import data_dir, find_run, shipped_runs
 from zswaplab.trace.tables import runs
 
@@ -92,16 +89,6 @@ def test_every_row_and_every_column_that_is_compared_was_kept(run: str) -> None:
         filled = {name: cell for name, cell in theirs.items() if cell and name not in dropped}
         assert {name: cell for name, cell in ours.items() if cell} == filled
         dropped.discard("hval")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("run", ["p2-zbud-overflow", "f65-zbud-exact-on", "61-zbud-lzo-accept110"])
-def test_it_conforms_exactly_as_the_full_one(run: str, wholes: Mapping[str, Whole]) -> None:
-    folder = shared(run)
-    ours, full = conform(run), wholes[run].verdict if run in wholes else conform(folder)
-    assert ours.agrees
-    assert (ours.counts, ours.reasons) == (full.counts, full.reasons)
-    assert [row.line for row in ours.inferred] == [row.line for row in full.inferred]
 
 
 @pytest.mark.parametrize("run", pace(RUNS))

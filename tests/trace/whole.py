@@ -12,7 +12,7 @@ from unittest.mock import patch
 from tests.trace.altered import SHARED
 from zswaplab.model.machine import Machine
 from zswaplab.trace import conform as conforming
-from zswaplab.trace.conform import Verdict
+from zswaplab.trace.conform import CLASSES, Verdict
 from zswaplab.trace.explain import replay_in_order
 from zswaplab.trace.program import again
 from zswaplab.trace.read import Recording
@@ -38,6 +38,10 @@ AGAIN = (  # those whose program is run again, too: one of each kernel
     "base-zbud-overflow", "p1-zbud-overflow", "p2-zbud-overflow", "p4-zbud-overflow", "p7-zbud-overflow",
     "s644-zbud-overflow", "f65-zbud-overflow-off", "f65-zbud-mixed-on", "61-zbud-lzo",
 )  # fmt: skip
+
+
+def counts(verdict: Verdict) -> list[int]:
+    return [verdict.operations, *(verdict.total(kind) for kind in CLASSES)]
 
 
 def folder_of(run: str) -> Path:
