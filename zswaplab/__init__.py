@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from zswaplab.run.history import record
     from zswaplab.run.search import explore
     from zswaplab.run.setup import Setup
+    from zswaplab.show.compare import compare
     from zswaplab.show.lab import lab
     from zswaplab.show.player import play
     from zswaplab.trace.conform import conform
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "STAGES", "Machine", "Setup", "conform", "diff", "explore", "lab", "play", "record", "replay", "runs", "source",
+    "STAGES", "Machine", "Setup", "compare", "conform", "diff", "explore", "lab", "play", "record", "replay", "runs",
+    "source",
 ]  # fmt: skip
 
 _HOMES = {
@@ -37,6 +39,7 @@ _HOMES = {
     "conform": "zswaplab.trace.conform",
     "play": "zswaplab.show.player",
     "lab": "zswaplab.show.lab",
+    "compare": "zswaplab.show.compare",
 }
 
 
