@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zswaplab.show.compare import compare
     from zswaplab.show.lab import lab
     from zswaplab.show.player import play
+    from zswaplab.show.scheduler import scheduler
     from zswaplab.trace.conform import conform
     from zswaplab.trace.tables import replay, runs
 
@@ -23,7 +24,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "STAGES", "Machine", "Setup", "compare", "conform", "diff", "explore", "lab", "play", "record", "replay", "runs",
-    "source",
+    "scheduler", "source",
 ]  # fmt: skip
 
 _HOMES = {
@@ -40,6 +41,7 @@ _HOMES = {
     "play": "zswaplab.show.player",
     "lab": "zswaplab.show.lab",
     "compare": "zswaplab.show.compare",
+    "scheduler": "zswaplab.show.scheduler",
 }
 
 

@@ -25,9 +25,9 @@ from .words import picture
 
 HERE = Path(__file__).parent
 MODULES = (  # each stands on those before it
-    "scene.js", "dom.js", "drawing.js", "time.js", "report.js", "player.js", "compare.js",
+    "scene.js", "dom.js", "drawing.js", "time.js", "report.js", "player.js", "compare.js", "scheduler.js",
 )  # fmt: skip
-SHEETS = ("player.css", "compare.css")
+SHEETS = ("player.css", "compare.css", "scheduler.css")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 THEMES = {None: "", "light": ' data-jp-theme-light="true"', "dark": ' data-jp-theme-light="false"'}
 

@@ -636,7 +636,8 @@ export class Player {
     }
     if (this.measured !== outer) this.measureText(outer);
     const say = this.sayHeight;
-    this.m = measures(this.run, { width: outer - 2, level, height, say, note: noted ? 30 : 0, hidden });
+    const note = (noted ? 30 : 0) + this.above(outer);
+    this.m = measures(this.run, { width: outer - 2, level, height, say, note, hidden });
     root.style.setProperty("--right", px(this.m.right));
     root.style.setProperty("--between", px(this.m.gap));
     root.classList.toggle("dense", this.m.dense);
@@ -645,6 +646,11 @@ export class Player {
     this.memory = new Memory();
     this.drawTitle(outer);
     this.draw();
+  }
+
+  /* How high what a widget has put on the sheet is, that stands on the player. */
+  above() {
+    return 0;
   }
 
   /* Room for the longest sentences at this width; how wide a character of source is, and one of other text. */
