@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -15,9 +14,6 @@ from zswaplab.model.errors import BadInput
 from zswaplab.run.history import History
 from zswaplab.show.clock import Clock
 from zswaplab.show.compare import Comparison
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
 
 EVICTS = Setup(stage="1", evictable=True, ram_pages=30, workload="revisit 10 6")
 KEEPS = EVICTS.but(evictable=False)
@@ -92,6 +88,16 @@ def test_it_opens_where_the_two_part() -> None:
     assert "A and B part in who leaves:\n  A, step 123: The backend takes zbud page 0" in repr(both)
 
 
+def test_runs_of_one_kernel_are_told_apart_by_what_was_given() -> None:
+    case = Setup(
+        stage="4", device="synchronous", workload=["write 3", "page_out 3"], cpus=["read 3", "read 3", "free 3"],
+        swap_pages=64,
+    )  # fmt: skip
+    both = compare(case.but(schedule="a7c3a3"), case)
+    assert [drawn["label"] for drawn in both.runs] == ["schedule: a7c3a3", "one CPU after the other"]
+    assert both.difference().what == "what is freed"  # type: ignore[union-attr]
+
+
 def test_any_number_of_forks_stays() -> None:
     both = widget()
     both.fork("B", 150, max_pool_percent=30)
@@ -147,25 +153,6 @@ def test_what_explore_gives_can_be_compared() -> None:
 browser_test = pytest.mark.browser
 
 
-@pytest.fixture
-def living(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Living]]:
-    """`living(widget, width=, theme=)`; afterwards: nothing was printed."""
-    contexts, complaints = [], []
-
-    def open_page(shown: Any, *, width: int = 1082, height: int = 900, theme: str = "light", **options: Any) -> Living:
-        context = browser.new_context(viewport={"width": width, "height": height}, bypass_csp=True, **options)
-        contexts.append(context)
-        tab = context.new_page()
-        tab.on("console", lambda message: complaints.append(message.text))
-        tab.on("pageerror", lambda error: complaints.append(str(error)))
-        return Living(shown, tab, tmp_path, theme)
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert complaints == []
-
-
 def ringed(page: Living, side: int) -> set[str]:
     found = page.part(f".side[data-side='{side}'] .pg.differs").evaluate_all("all => all.map(one => one.dataset.page)")
     return set(found)
@@ -211,6 +198,16 @@ def test_every_control_moves_the_picture(living: Callable[..., Living]) -> None:
     assert "Pages" in page.text(".tables")
     page.part("[data-act=play]").click()
     page.tab.wait_for_function(f"document.querySelector('.zswaplab-player').dataset.step != {start}")
+
+
+@browser_test
+def test_the_same_is_as_large_on_both_sheets(living: Callable[..., Living]) -> None:
+    both = widget()
+    both.fork("B", 150, max_pool_percent=30)
+    page = living(both)
+    widths = page.part(".side .lru .e").evaluate_all("all => all.map(one => one.getBoundingClientRect().width)")
+    assert len(widths) > 12
+    assert len(set(widths)) == 1
 
 
 @browser_test
@@ -339,3 +336,13 @@ def test_narrow_stacks_a_over_b(living: Callable[..., Living]) -> None:
     assert first and second
     assert first["x"] == second["x"]
     assert first["y"] + first["height"] <= second["y"]
+
+
+@browser_test
+def test_where_there_is_room_for_one_it_is_one_at_a_time(living: Callable[..., Living]) -> None:
+    page = living(widget(), width=432, height=1200)
+    assert page.texts(".side .letter") == ["A"]
+    page.press("b")
+    assert page.texts(".side .letter") == ["B"]
+    assert page.part(".who button").count() == 2
+    assert page.tab.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -5,9 +5,8 @@ real browser.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -16,9 +15,6 @@ from zswaplab import Setup, explore, record, scheduler
 from zswaplab.model.errors import BadInput
 from zswaplab.show.payload import make
 from zswaplab.show.scheduler import Scheduler
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
 
 SETUP = Setup(
     stage="4", device="synchronous", workload=["write 3", "page_out 3"], cpus=["read 3", "read 3", "free 3"],
@@ -175,25 +171,6 @@ def test_the_loop_runs_on_while_it_searches_and_a_search_is_cancelled() -> None:
 # -- in a real browser
 
 browser_test = pytest.mark.browser
-
-
-@pytest.fixture
-def living(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Living]]:
-    """`living(widget, width=, theme=)`; afterwards: nothing was printed."""
-    contexts, complaints = [], []
-
-    def open_page(shown: Any, *, width: int = 1082, height: int = 900, theme: str = "light", **options: Any) -> Living:
-        context = browser.new_context(viewport={"width": width, "height": height}, bypass_csp=True, **options)
-        contexts.append(context)
-        tab = context.new_page()
-        tab.on("console", lambda message: complaints.append(message.text))
-        tab.on("pageerror", lambda error: complaints.append(str(error)))
-        return Living(shown, tab, tmp_path, theme)
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert complaints == []
 
 
 @browser_test

@@ -20,7 +20,7 @@ SAME = {"page isolate": "lru isolate"}  # whatever list it is taken from
 SAID = {
     "lru isolate": "who leaves", "page isolate": "who leaves", "writeback": "who is written back",
     "submitted": "who is written back", "not written": "who is written back", "store": "what is stored",
-    "load": "where a read finds its page", "refuse": "what is refused", "free": "what is given up",
+    "load": "where a read finds its page", "refuse": "what is refused", "free": "what is freed",
     "fault": "a fault", "report": "a fault", "lru move": "what moves to the LRU’s head", "kick": "when the worker runs",
     "worker stops": "when the worker stops", "worker goes on": "when the worker stops",
 }  # fmt: skip

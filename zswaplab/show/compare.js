@@ -74,6 +74,16 @@ class Side {
   }
 }
 
+/* The highest of each that fixes the layout, in whichever run. */
+function highest(peaks) {
+  const found = { units: {} };
+  for (const { units, ...peak } of peaks) {
+    for (const [name, value] of Object.entries(peak)) found[name] = Math.max(found[name] ?? 0, value);
+    for (const [name, value] of Object.entries(units)) found.units[name] = Math.max(found.units[name] ?? 0, value);
+  }
+  return found;
+}
+
 /* What of two moments differs: pages that are elsewhere, pages in another place on the LRU, the size of the pool. */
 function differences(one, other) {
   const [mine, theirs] = [one, other].map(({ places }) => new Map(places.map(([page, where]) => [page, where])));
@@ -142,6 +152,21 @@ function rails(c) {
       !same && marks(c.played[number], clock, number, x, y, begins),
       !same && ended(c.played[number], end, y),
       run.from && run.from[1] !== null && h("circle.forked", { cx: from.toFixed(1), cy: before, r: 4.5 }));
+  });
+}
+
+/* The part of other rails on which those lie that are shown. */
+function common(c) {
+  const { clock, m, pair } = c;
+  const x = (tick) => ((m.chart * tick) / Math.max(1, clock.last)).toFixed(1);
+  return pair.map((number) => {
+    const found = [];
+    for (let run = number; c.parent(run) !== undefined; ) {
+      const until = c.begins(run) ?? clock.endOf(run);
+      run = c.runAt(c.parent(run), until);
+      found.push(h("path.way", { d: `M${x(c.parent(run) === undefined ? 0 : c.begins(run))} ${m.rail(run)}H${x(until)}` }));
+    }
+    return h("g.shown.common", found);
   });
 }
 
@@ -240,6 +265,8 @@ class Comparison extends Player {
     this.runs = runs;
     this.partings = this.model.get("partings");
     this.played = runs.map(({ letter }) => this.unpacked.get(letter));
+    const peak = highest(this.played.map((run) => run.peak));
+    for (const run of this.played) run.peak = peak; // so that the same is drawn as large in each
     this.run = new Clock(this.model.get("slots"), this.played);
     this.root.setAttribute("aria-label", `Comparison of ${runs.length} runs`);
     this.slider.setAttribute("aria-valuemax", this.run.last);
@@ -449,14 +476,14 @@ class Comparison extends Player {
     }
     this.measureText(outer);
     const wide = shape === "wide";
-    const two = this.alone === undefined && wide;
+    const two = this.only === undefined && wide;
     const width = two ? Math.floor((outer - 3) / 2) : outer - 2;
     const tall = ROW[shape];
     const gutter = wide ? 208 : 92;
-    const ends = wide ? 158 : 0;
+    const ends = wide ? 176 : 0;
     const railed = tall * this.runs.length;
     const over = 22; // above the first rail, where differences are named
-    const body = this.alone === undefined && wide ? 350 : undefined;
+    const body = this.only === undefined && wide ? 350 : undefined;
     const pad = shape === "tiny" ? 14 : 16;
     this.m = {
       shape, wide, over, railed, gutter, ends, work: over + railed + 2, time: over + railed + 22,
@@ -511,11 +538,16 @@ class Comparison extends Player {
     const [one, other] = this.letters;
     const choice = (side, name) => doing("alone", { "data-side": side, class: this.isShown(side) ? "on" : "",
       "aria-pressed": String(this.isShown(side)) }, name);
-    patch(this.who, [choice("0", one), choice("1", other), choice("both", "both")]);
+    patch(this.who, [choice("0", one), choice("1", other), this.m.shape !== "tiny" && choice("both", "both")]);
   }
 
   isShown(side) {
-    return side === "both" ? this.alone === undefined : this.alone === Number(side);
+    return side === "both" ? this.only === undefined : this.only === Number(side);
+  }
+
+  /* The side that is shown alone, if one is: where there is room for one only, the left one at first. */
+  get only() {
+    return this.alone ?? (this.root.dataset.size === "tiny" ? 0 : undefined);
   }
 
   draw() {
@@ -528,7 +560,7 @@ class Comparison extends Player {
     this.drawBar();
     this.drawTime();
     this.drawSay(views, found);
-    patch(this.body, views.map((v, index) => (this.alone === undefined || this.alone === index) && this.side(v, index)));
+    patch(this.body, views.map((v, index) => (this.only === undefined || this.only === index) && this.side(v, index)));
     this.ring(views, found);
     this.drawWhy(views);
     this.drawTable(views, found);
@@ -593,7 +625,7 @@ class Comparison extends Player {
       patch(this.ends, m.ends > 0 && this.runs.map(({ end }, number) =>
         h("span.label", { style: `top:${m.rail(number) - 8}px` }, this.played[number].steps.at(-1)?.event === "fault"
           ? h("b.crashes", end) : end)));
-      patch(this.chart, [this.work(), rails(this), this.diamond()]);
+      patch(this.chart, [this.work(), common(this), rails(this), this.diamond()]);
       this.banded = String(this.pair);
     }
     const at = ((m.chart * this.step) / Math.max(1, run.last)).toFixed(1);

@@ -148,8 +148,8 @@ class Comparison(anywidget.AnyWidget):
             drawn = self._drawn[number]
             if "payload" not in drawn:
                 drawn |= {"payload": pack(make(run)), "settings": _settings(run), "end": _end(run)}
-            own = [tag for tag in run.tags if tag not in common] or [run.title] * (number < 2)
-            drawn |= {"letter": letter, "label": drawn["changed"] or " · ".join(filter(None, own))}
+            own = [tag for tag in run.tags if tag not in common] or _own_fields(run, runs[1 - number % 2])
+            drawn |= {"letter": letter, "label": drawn["changed"] or " · ".join(own) or run.title}
         pairs = [(one, other) for other in range(len(runs)) for one in range(other)]
         found = {pair: self._parting(*pair) for pair in pairs}
         with self.hold_sync():
@@ -286,6 +286,23 @@ def _settings(run: History) -> list[dict[str, Any]]:
                     for name, most in PERCENT.items()]  # fmt: skip
 
 
+def _own_fields(run: History, other: History) -> list[str]:
+    """In which fields of its setup a run is another than the other, in a few words each."""
+    mine, others = run.setup, other.setup
+    if mine is None or others is None:
+        return []
+    found = []
+    for field in fields(Setup):
+        value = getattr(mine, field.name)
+        if value == getattr(others, field.name):
+            continue
+        if field.name == "schedule" and value is None and mine.seed is None:
+            found.append("one CPU after the other")
+        elif value is not None:
+            found.append(f"{field.name}: {_said(value)}")
+    return found
+
+
 def _end(run: History) -> str:
     """What a run came to, in a few words."""
     if run.fault:
@@ -295,4 +312,6 @@ def _end(run: History) -> str:
 
 
 def _said(value: Any) -> str:
-    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "; ".join(map(str, value)) if isinstance(value, tuple) else str(value)

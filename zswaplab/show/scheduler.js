@@ -200,7 +200,9 @@ class Scheduler extends Player {
           text && h("text", { class: now ? "on-now" : "t-ink", x: middle, y: at(cpu) + 18, "text-anchor": "middle" }, text),
           cpus?.map(({ holds, waits }, other) => [
             holds.length > 0 && h("path.held", { d: `M${x + 1} ${at(other) + TALL - 5}h${Math.max(1, pitch - 4)}` }),
-            waits && other !== cpu && h("rect.seg-wait", { x, y: at(other) + 5, width: pitch - 2, height: TALL - 18, rx: 3 }),
+            waits && other !== cpu && [
+              h("rect.seg-wait", { x, y: at(other) + 5, width: pitch - 2, height: TALL - 18, rx: 3 }),
+              h("text.t-wait", { x: middle, y: at(other) + 18, "text-anchor": "middle" }, fitting(["waits"], pitch - 6))],
           ]));
       }),
       shown >= 0 && h("path.head", { d: `M${(place(shown + 1) - 0.5).toFixed(1)} 4V${high - 4}` }),
@@ -214,7 +216,7 @@ class Scheduler extends Player {
     const nothing = gone || taken.length === 0;
     const ended = this.model.get("ended");
     const said = gone ? GONE : this.reason || this.model.get("refused") || ended;
-    const bad = gone || this.reason || this.model.get("refused") || ended.startsWith("crashed");
+    const look = ended.startsWith("crashed") ? "crashed" : said && said !== ended ? "blocked" : "";
     if (!this.plan.contains(this.pasting)) {
       this.typed = make(h("label.typed", h("b", "Schedule")));
       this.typed.append(this.pasting);
@@ -231,7 +233,7 @@ class Scheduler extends Player {
         busy ? doing("cancel", { class: "btn", key: "cancel", disabled: gone }, "Cancel")
           : doing("find", { class: "btn go", key: "find", disabled: gone }, "Find the shortest failing schedule"),
         h("span.found", { role: "status" }, this.news())),
-      h("span.told-by-hand", { role: "status", class: bad ? "bad" : "" }, said),
+      h("span.told-by-hand", { role: "status", class: look }, said),
     ]);
     if (before && this.plan.offsetHeight !== before) this.layout();
   }
