@@ -16,7 +16,6 @@ from ..run.session import Moment
 from .payload import STORY
 
 SEEN = STORY | {"lru move"}  # beside events: what a reader sees on the sheet
-SAME = {"page isolate": "lru isolate"}  # whatever list it is taken from
 SAID = {
     "lru isolate": "who leaves", "page isolate": "who leaves", "writeback": "who is written back",
     "submitted": "who is written back", "not written": "who is written back", "store": "what is stored",
@@ -134,7 +133,7 @@ def _facts(run: History, moment: Moment) -> Happened:
     page = moment.fact.page if moment.fact else None
     if page is None and moment.subject is not None:
         page = run.session.watching.names[moment.subject]
-    return SAME.get(moment.kind or "", moment.kind or ""), moment.event, moment.reason, page
+    return moment.kind or "", moment.event, moment.reason, page
 
 
 def _lists_entries(run: History) -> bool:
