@@ -346,3 +346,10 @@ def test_where_there_is_room_for_one_it_is_one_at_a_time(living: Callable[..., L
     assert page.texts(".side .letter") == ["B"]
     assert page.part(".who button").count() == 2
     assert page.tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_where_no_widget_lives_there_is_a_picture_of_both() -> None:
+    picture = widget().picture()
+    assert picture.startswith('<div class="zswaplab-picture"')
+    assert picture.count("A picture of the player.") == 2
+    assert "A and B part in who leaves" in picture
