@@ -279,6 +279,7 @@ def test_without_a_kernel_no_button_moves(living: Callable[..., Living]) -> None
     page.part("[data-cpu=b]").click(force=True)
     assert page.widget.schedule == page.part("[name=schedule]").input_value() == "a2"
     assert page.part("[data-act=find]").is_disabled()
+    assert page.part(".on-cpu.ready").count() == 0
     assert "The kernel has gone" in page.text(".told-by-hand")
     page.press("Home")
     assert page.step == 0

@@ -164,9 +164,9 @@ class Scheduler extends Player {
       this.model.get("cpus").map(({ name, task, ready, state, why }) => {
         const off = !ready || this.gone;
         return doing("cpu", {
-          key: name, "data-cpu": name, class: `on-cpu ${ready ? "ready" : state}`, "aria-disabled": off ? "true" : null,
+          key: name, "data-cpu": name, class: `on-cpu ${off ? (ready ? "over" : state) : "ready"}`, "aria-disabled": off ? "true" : null,
           title: `${task}: ${why}`,
-        }, h("span.line", h("b", `CPU ${name}`), h("span.task", task), ready && h("span.go", { "aria-hidden": "true" }, "▸")),
+        }, h("span.line", h("b", `CPU ${name}`), h("span.task", task), !off && h("span.go", { "aria-hidden": "true" }, "▸")),
         h("span.why-not", state === "blocked" && lock(), why));
       }),
     ]);
