@@ -13,15 +13,18 @@ if TYPE_CHECKING:
     from zswaplab.run.history import record
     from zswaplab.run.search import explore
     from zswaplab.run.setup import Setup
+    from zswaplab.show.compare import compare
     from zswaplab.show.lab import lab
     from zswaplab.show.player import play
+    from zswaplab.show.scheduler import scheduler
     from zswaplab.trace.conform import conform
     from zswaplab.trace.tables import replay, runs
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "STAGES", "Machine", "Setup", "conform", "diff", "explore", "lab", "play", "record", "replay", "runs", "source",
+    "STAGES", "Machine", "Setup", "compare", "conform", "diff", "explore", "lab", "play", "record", "replay", "runs",
+    "scheduler", "source",
 ]  # fmt: skip
 
 _HOMES = {
@@ -37,6 +40,8 @@ _HOMES = {
     "conform": "zswaplab.trace.conform",
     "play": "zswaplab.show.player",
     "lab": "zswaplab.show.lab",
+    "compare": "zswaplab.show.compare",
+    "scheduler": "zswaplab.show.scheduler",
 }
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.show import fixture, runs
+from tests.show.living import Living
 from zswaplab.show.page import page
 from zswaplab.show.payload import make
 
@@ -136,3 +137,22 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Open]]:
     assert complaints == []
     assert [url for url in requests if not url.startswith("file:///")] == []
     assert len(requests) == len(contexts)
+
+
+@pytest.fixture
+def living(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Living]]:
+    """`living(widget, width=, theme=)`; afterwards: nothing was printed."""
+    contexts, complaints = [], []
+
+    def open_page(shown: Any, *, width: int = 1082, height: int = 900, theme: str = "light", **options: Any) -> Living:
+        context = browser.new_context(viewport={"width": width, "height": height}, bypass_csp=True, **options)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.on("console", lambda message: complaints.append(message.text))
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        return Living(shown, tab, tmp_path, theme)
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []

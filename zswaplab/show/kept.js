@@ -41,7 +41,10 @@ function watch({ model, el }, gone) {
 async function render({ model, el, ...more }) {
   const words = Object.assign(document.createElement("p"), { className: "zswaplab-gone", textContent: GONE, hidden: true });
   words.setAttribute("role", "status");
-  const unwatch = watch({ model, el }, () => (words.hidden = false));
+  const unwatch = watch({ model, el }, () => {
+    words.hidden = false;
+    el.dispatchEvent(new Event("zswaplab-gone")); // to what needs Python, and must not move without it
+  });
   const save_changes = () => words.hidden && model.save_changes(); // to nobody, otherwise
   const close = await (await program(model)).render({ model: { ...model, save_changes }, el, ...more });
   el.append(words);

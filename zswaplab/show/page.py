@@ -24,7 +24,10 @@ from .payload import pack
 from .words import picture
 
 HERE = Path(__file__).parent
-MODULES = ("scene.js", "dom.js", "drawing.js", "time.js", "report.js", "player.js")  # each stands on those before it
+MODULES = (  # each stands on those before it
+    "scene.js", "dom.js", "drawing.js", "time.js", "report.js", "player.js", "compare.js", "scheduler.js",
+)  # fmt: skip
+SHEETS = ("player.css", "compare.css", "scheduler.css")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 THEMES = {None: "", "light": ' data-jp-theme-light="true"', "dark": ' data-jp-theme-light="false"'}
 
@@ -65,9 +68,10 @@ for (const data of document.querySelectorAll("script[type='application/zswaplab'
 
 @functools.cache
 def asset() -> str:
-    """The player as one ES module, with its style sheet as a text in it."""
+    """The player and what stands on it as one ES module, with their style sheet as a text in it."""
     modules = (re.sub(r"^import .*\n|^export (?!default)", "", _read(name), flags=re.MULTILINE) for name in MODULES)
-    return f"const STYLE = {json.dumps(_read('player.css'), ensure_ascii=False)};\n" + "\n".join(modules)
+    looks = "".join(map(_read, SHEETS))
+    return f"const STYLE = {json.dumps(looks, ensure_ascii=False)};\n" + "\n".join(modules)
 
 
 def _read(name: str) -> str:

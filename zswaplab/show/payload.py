@@ -217,7 +217,8 @@ def grow(payload: Payload, history: History, *, keep: int | None = None) -> Payl
     steps = payload["steps"][:keep]
     kept = {
         "steps": len(steps), "operations": 1 + max((step["operation"] for step in steps), default=-1),
-        "sources": len(payload["sources"]), "reports": sum(found["step"] < len(steps) for found in payload["reports"]),
+        "sources": len(payload["sources"]) if keep is None else 0,  # after another way they have other numbers
+        "reports": sum(found["step"] < len(steps) for found in payload["reports"]),
     }  # fmt: skip
     part = _part(history, kept)
     for name, count in kept.items():

@@ -19,9 +19,9 @@ const ICONS = {
   forward: "M4.5 3 11 8l-6.5 5z", last: "M12 3v10M3 3l6.5 5L3 13z",
   lecture: "M2 6V2.5h4M10 2.5h4V6M14 10v3.5h-4M6 13.5H2V10", picture: "M1.5 2.5h13v11h-13zM2 12l4-4 3 3 2-2 3 3",
 };
-const icon = (name) =>
+export const icon = (name) =>
   h("svg", { viewBox: "0 0 16 16", "aria-hidden": "true", class: `icon-${name}` }, h("path", { d: ICONS[name] }));
-const doing = (act, attributes, ...children) =>
+export const doing = (act, attributes, ...children) =>
   h("button", { type: "button", "data-act": act, ...attributes }, ...children);
 
 /* ---------------------------------------------------------------- keys and marks, explained under `?` */
@@ -53,8 +53,8 @@ const LETTERS = [
   ["P", "lecture mode"], ["N", "a note for this step"], ["T", "table"],
 ];
 
-const keys = (names) => names.split(" ").map((name) => h("kbd", name));
-const closing = (act) => doing(act, { class: "close", "aria-label": "close", title: "close (Esc)" }, "×");
+export const keys = (names) => names.split(" ").map((name) => h("kbd", name));
+export const closing = (act) => doing(act, { class: "close", "aria-label": "close", title: "close (Esc)" }, "×");
 
 function help() {
   const list = (entries) => entries.map(([names, does]) => h("div", keys(names), ` ${does}`));
@@ -106,7 +106,7 @@ function fieldValue({ state, pools }, field, value) {
 }
 
 /* Who wrote a field, and the way to the step, to the write before it and to the next. */
-function answer({ run, why, step }) {
+export function answer({ run, why, step }) {
   const { field, write, writes } = why;
   const [at, before, after] = [write?.step, writes[writes.indexOf(write) - 1], run.nextWrite(field, step)];
   return h(".card",
@@ -178,17 +178,17 @@ function tables(v) {
   ];
 }
 
-const table = (name, heads, rows) => h(".tabled", { key: name }, h("table", { "data-name": name }, h("caption", name),
+export const table = (name, heads, rows) => h(".tabled", { key: name }, h("table", { "data-name": name }, h("caption", name),
   h("thead", h("tr", heads.map((head) => h("th", { scope: "col" }, head)))), h("tbody", rows)));
 
 /* A row of cells, each a text, or a text with the field that it shows. */
-const row = (key, cells) => h("tr", { key }, cells.map((cell) => h("td", cell?.field
+export const row = (key, cells) => h("tr", { key }, cells.map((cell) => h("td", cell?.field
   ? h("button.bare", { type: "button", tabindex: -1, "data-field": cell.field }, String(cell.text)) : String(cell))));
 
 /* ---------------------------------------------------------------- the player */
 
 /* What payload.py has packed: compressed JSON, its steps by column; bytes, or base64 in a page that stands alone. */
-async function unpack(packed) {
+export async function unpack(packed) {
   const bytes = typeof packed === "string" ? Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0)) : packed;
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   const plain = await new Response(stream).json();
@@ -202,7 +202,7 @@ function isDark() {
   return light ? light === "false" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-class Player {
+export class Player {
   /* `still`, where it is given, makes a picture of it: what it says of itself, and its words as `alt`. */
   constructor(model, element, { still, alt } = {}) {
     Object.assign(this, { model, still, alt, pace: 1, touch: 0, memory: new Memory() });
@@ -636,7 +636,8 @@ class Player {
     }
     if (this.measured !== outer) this.measureText(outer);
     const say = this.sayHeight;
-    this.m = measures(this.run, { width: outer - 2, level, height, say, note: noted ? 30 : 0, hidden });
+    const note = (noted ? 30 : 0) + this.above(outer);
+    this.m = measures(this.run, { width: outer - 2, level, height, say, note, hidden });
     root.style.setProperty("--right", px(this.m.right));
     root.style.setProperty("--between", px(this.m.gap));
     root.classList.toggle("dense", this.m.dense);
@@ -645,6 +646,11 @@ class Player {
     this.memory = new Memory();
     this.drawTitle(outer);
     this.draw();
+  }
+
+  /* How high what a widget has put on the sheet is, that stands on the player. */
+  above() {
+    return 0;
   }
 
   /* Room for the longest sentences at this width; how wide a character of source is, and one of other text. */
@@ -817,9 +823,12 @@ class Player {
 
 /* ---------------------------------------------------------------- what loads it */
 
+/* What draws each kind of widget; those that stand on the player add themselves. */
+export const DRAWN = { player: Player };
+
 /* What anywidget calls; it gets the function that cleans up. */
 function render({ model, el }) {
-  const player = new Player(model, el);
+  const player = new DRAWN[model.get("drawn_by") ?? "player"](model, el);
   return () => player.close();
 }
 
