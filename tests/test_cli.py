@@ -21,6 +21,13 @@ from zswaplab.trace.tables import runs as table_of_runs
 SHIPPED = "p2-zbud-overflow"
 
 
+@pytest.fixture(autouse=True)
+def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No width is known, whatever started the tests."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
+
 def short(folder: Path, lines: int = 3000) -> Path:
     """The first rows of the shipped recording, as a folder; its last counters are of no use then."""
     folder.mkdir()
