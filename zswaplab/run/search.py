@@ -265,7 +265,7 @@ class Search:
         progress: Callable[[int], None] | None = None,
     ) -> None:
         require("max_states", max_states, 1, 2**40, "states")
-        _require_seconds(seconds)
+        require_seconds(seconds)
         self.case = case
         self.merge, self.every, self.max_states, self.progress = merge, every, max_states, progress
         self.limit = math.inf if seconds is None else seconds
@@ -503,7 +503,7 @@ class Search:
         return ways[first]
 
 
-def _require_seconds(seconds: object) -> None:
+def require_seconds(seconds: object) -> None:
     """Raise BadInput unless it is a time, or None."""
     if seconds is None or (isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and seconds > 0):
         return
