@@ -66,8 +66,17 @@ for (const data of document.querySelectorAll("script[type='application/zswaplab'
 @functools.cache
 def asset() -> str:
     """The player as one ES module, with its style sheet as a text in it."""
-    modules = (re.sub(r"^import .*\n|^export (?!default)", "", _read(name), flags=re.MULTILINE) for name in MODULES)
-    return f"const STYLE = {json.dumps(_read('player.css'), ensure_ascii=False)};\n" + "\n".join(modules)
+    return style("player.css") + modules(*MODULES)
+
+
+def style(name: str) -> str:
+    """A style sheet as a text in a module, the colours and typefaces before it."""
+    return f"const STYLE = {json.dumps(_read('tokens.css') + _read(name), ensure_ascii=False)};\n"
+
+
+def modules(*names: str) -> str:
+    """Modules as one, each of which stands on those before it."""
+    return "\n".join(re.sub(r"^import .*\n|^export (?!default)", "", _read(name), flags=re.MULTILINE) for name in names)
 
 
 def _read(name: str) -> str:
