@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from contextlib import contextmanager
+from itertools import accumulate, islice
 from typing import Any
 
 import anywidget
@@ -22,7 +24,7 @@ from .kept import shown
 from .player import LEVELS, Player, payload_of
 
 CAUGHT = {"UseAfterFree": "use after free", "DataLost": "data lost"}
-_AROUND = 400  # steps after the reader's place that are drawn with it; where there are more, those follow
+_AROUND = 100  # steps after the reader's place that are drawn with it; where there are more, those follow
 
 
 def lab(
@@ -65,6 +67,18 @@ def _check_narrow(setup: Setup, names: Sequence[str]) -> None:
         )
     if "exclusive_loads" in names:
         own_form(STAGES[setup.stage])  # BadInput where there were none yet
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No garbage collection meanwhile: a run makes many objects that all stay, among which it searches in vain."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 class Panel(anywidget.AnyWidget):
@@ -136,7 +150,11 @@ class Lab(ipywidgets.VBox):  # type: ignore[misc]
         """
         if isinstance(exclusive := fields.get("exclusive_loads"), bool):
             fields["exclusive_loads"] = "on" if exclusive else "off"
-        setup = possible(self.setup, fields)
+        with _no_collection():
+            self._again(possible(self.setup, fields))
+
+    def _again(self, setup: Setup) -> None:
+        """Run another setup: what is around the reader's place is drawn first, the rest and the outcome follow."""
         history, rest = self._begun(setup)
         before, place = self.history, self.player.step
         self.setup, self.before, self.problem = setup, before, ""
@@ -148,14 +166,14 @@ class Lab(ipywidgets.VBox):  # type: ignore[misc]
             self.player.step = len(history) - 1 if self.held else same_place(before, place, history)
         if not whole:
             self._run_to(None)
-            self.player.grow(history)
+            self.player.grow(history, once=True)
         self.panel.state = self._state()
 
     def go_on(self) -> None:
         """Run what was held back, and show what it comes to."""
         self.held = False
         self._run_to(None)
-        self.player.grow(self.history)
+        self.player.grow(self.history, once=True)
         self.panel.state = self._state()
 
     def share(self) -> str:
@@ -188,11 +206,11 @@ class Lab(ipywidgets.VBox):  # type: ignore[misc]
 
     def _run_to_place(self, number: int, steps: int) -> bool:
         """Run until so many steps into that operation have been taken; whether that was before the end."""
-        operation, at, first = -1, 0, None
+        operations, at, last, first = self.history.operations, 0, 0, None
         for moment in self._rest:
-            if moment.operation != operation:
-                operation = moment.operation
-                at = nth(self.history, operation)
+            while last < moment.operation:  # a CPU's own operations stay in order, whatever the others do
+                at += not operations[last].queued
+                last += 1
             if first is None and at == number:
                 first = len(self.history)
             if at > number or (first is not None and len(self.history) - first >= steps):
@@ -242,7 +260,8 @@ def same_place(before: History, step: int, after: History) -> int:
     if not len(before) or not len(after):
         return 0
     number, steps = place_in(before, step)
-    places = [i for i, moment in enumerate(after.moments) if nth(after, moment.operation) == number]
+    wanted = {operation for operation, at in enumerate(numbers(after)) if at == number}
+    places = [i for i, moment in enumerate(after.moments) if moment.operation in wanted]
     return min(places[0] + steps, places[-1]) if places else len(after) - 1
 
 
@@ -252,12 +271,12 @@ def place_in(history: History, step: int) -> tuple[int, int]:
         return 0, 0
     operation = history[step].operation
     begun = next(i for i, moment in enumerate(history.moments) if moment.operation == operation)
-    return nth(history, operation), step - begun
+    return numbers(history)[operation], step - begun
 
 
-def nth(history: History, operation: int) -> int:
-    """Which operation of the workload this is: what a kworker does is not counted."""
-    return sum(not one.queued for one in history.operations[:operation])
+def numbers(history: History) -> list[int]:
+    """Which operation of the workload each operation is: what a kworker does is not counted."""
+    return [0, *accumulate(not one.queued for one in history.operations)][:-1]
 
 
 # -- what a run came to -----------------------------------------------------------------------------
