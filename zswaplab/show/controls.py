@@ -81,7 +81,7 @@ def possible(setup: Setup, changed: Mapping[str, Any]) -> Setup:
     Raises BadInput for a change that is itself ruled out.
 
     >>> possible(Setup(stage="1", evictable=True), {"stage": "2"})
-    Setup(stage='2', workload=[])
+    Setup(stage='2')
     """
     own = {"evictable": None, "exclusive_loads": "off"}
     tried = {name: value for name, value in changed.items() if name not in own}
