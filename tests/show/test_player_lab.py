@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -164,7 +165,7 @@ def test_a_switch_of_a_panel_passes_the_players_keys_on_and_keeps_its_own(lab: P
     panel = cell_of(lab, 6)
     panel.locator(".zswaplab-player[data-step]").wait_for()
     before = int(panel.locator(".zswaplab-player").get_attribute("data-step") or -1)
-    switch = panel.locator(".widget-toggle-button")
+    switch = panel.locator(".zswaplab-lab .seg button")
     switch.first.focus()
     moved = press(lab, "End", "Shift+R")[-1]
     assert moved == before  # the panel opens at the first refusal
@@ -174,7 +175,7 @@ def test_a_switch_of_a_panel_passes_the_players_keys_on_and_keeps_its_own(lab: P
     switch.nth(1).focus()
     lab.keyboard.press("Space")  # turns the switch
     lab.wait_for_timeout(500)
-    assert "panel" in run(lab, 7) and "True" in run(lab, 7)
+    assert re.search(r"panel \d+ on", run(lab, 7))
 
 
 def test_the_notebooks_own_keys_do_nothing_to_a_player(lab: Page) -> None:

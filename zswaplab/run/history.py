@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ..model.errors import BadInput, Fault, choose
@@ -59,12 +59,17 @@ class History:
 
     def run(self, *, stop: bool = False) -> History:
         """Take every step to the end, as `Session.run` does; afterwards nobody watches the machine any more."""
+        for _ in self.going(stop=stop):
+            pass
+        return self
+
+    def going(self, *, stop: bool = False) -> Iterator[Moment]:
+        """The same step by step, for whoever looks at it before it has ended: each moment, when it has been kept."""
         try:
             for moment in self.session.run(stop=stop, check=self.check):
-                self._keep(moment)
+                yield self._keep(moment)
         finally:
             self.close()
-        return self
 
     def step(self, cpu: int = 0) -> Moment:
         """One more step of a CPU that can run, and what shows at the end once nobody can."""

@@ -108,3 +108,22 @@ export class Memory {
     return node;
   }
 }
+
+function isDark() {
+  const light = document.body.dataset.jpThemeLight;
+  return light ? light === "false" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+/* Let an element follow the theme of JupyterLab, or of the system; what is returned ends that. */
+export function themed(root) {
+  const theme = () => (root.dataset.theme = isDark() ? "dark" : "light");
+  const scheme = matchMedia("(prefers-color-scheme: dark)");
+  const themes = new MutationObserver(theme);
+  themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
+  scheme.addEventListener("change", theme);
+  theme();
+  return () => {
+    themes.disconnect();
+    scheme.removeEventListener("change", theme);
+  };
+}

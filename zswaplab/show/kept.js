@@ -1,6 +1,8 @@
 /* What every player brings with it: it fetches the program that all players of a notebook share, so that a notebook
    keeps that once; and it says so when the kernel has gone, because the player plays on. */
 
+import { watch } from "./kernel.js";
+
 const GONE = "The kernel of this player has gone: it still plays, but Python no longer moves it. Run the cell again for a new one.";
 
 /* The program, from the model that holds it: evaluated once for all players on a page. */
@@ -19,23 +21,6 @@ async function evaluated(packed) {
   } finally {
     URL.revokeObjectURL(address);
   }
-}
-
-/* Call `gone` once there is no kernel behind the view: JupyterLab marks it, except when a kernel dies or is shut down. */
-function watch({ model, el }, gone) {
-  const marked = () => el.classList.contains("jupyter-widgets-disconnected") && gone();
-  const marks = new MutationObserver(marked);
-  marks.observe(el, { attributes: true, attributeFilter: ["class"] });
-  marked();
-  const died = (kernel, status) => /restarting|terminating|dead/.test(status) && gone();
-  const { statusChanged, disposed } = model.widget_manager.kernel ?? {};
-  statusChanged?.connect(died);
-  disposed?.connect(gone);
-  return () => {
-    marks.disconnect();
-    statusChanged?.disconnect(died);
-    disposed?.disconnect(gone);
-  };
 }
 
 async function render({ model, el, ...more }) {

@@ -12,7 +12,6 @@ import functools
 import weakref
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import ipywidgets  # type: ignore[import-untyped]
@@ -20,7 +19,7 @@ import traitlets
 
 from . import page
 
-LOADER = Path(__file__).with_name("kept.js")
+LOADER = page.modules("kernel.js", "kept.js")
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 # Of a picture and the widget after it JupyterLab shows one. Where a style sheet is not let through (the notebook is not

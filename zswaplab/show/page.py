@@ -68,10 +68,18 @@ for (const data of document.querySelectorAll("script[type='application/zswaplab'
 
 @functools.cache
 def asset() -> str:
-    """The player and what stands on it as one ES module, with their style sheet as a text in it."""
-    modules = (re.sub(r"^import .*\n|^export (?!default)", "", _read(name), flags=re.MULTILINE) for name in MODULES)
-    looks = "".join(map(_read, SHEETS))
-    return f"const STYLE = {json.dumps(looks, ensure_ascii=False)};\n" + "\n".join(modules)
+    """The player and what stands on it as one ES module, with their style sheets as a text in it."""
+    return style(*SHEETS) + modules(*MODULES)
+
+
+def style(*names: str) -> str:
+    """Style sheets as a text in a module, the colours and typefaces before them."""
+    return f"const STYLE = {json.dumps(''.join(map(_read, ('tokens.css', *names))), ensure_ascii=False)};\n"
+
+
+def modules(*names: str) -> str:
+    """Modules as one, each of which stands on those before it."""
+    return "\n".join(re.sub(r"^import .*\n|^export (?!default)", "", _read(name), flags=re.MULTILINE) for name in names)
 
 
 def _read(name: str) -> str:

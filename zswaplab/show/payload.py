@@ -312,7 +312,7 @@ def pack(payload: Mapping[str, Any]) -> bytes:
     steps = payload["steps"]
     columns = {name: [step[name] for step in steps] for name in (steps[0] if steps else ())}
     plain = json.dumps({**payload, "steps": columns}, ensure_ascii=False, separators=(",", ":"))
-    return zlib.compress(plain.encode(), 9)
+    return zlib.compress(plain.encode(), 6)  # 9 takes four times as long for a tenth less
 
 
 def unpack(packed: bytes) -> Payload:

@@ -1,7 +1,7 @@
 /* The player: the clock, what the reader does, the sheet on which everything is drawn. It decides nothing about zswap:
    scene.js has the run as data, drawing.js, time.js and report.js draw a moment of it, player.css has the looks. */
 import { CPU, EVENTS, LEVELS, Run } from "./scene.js";
-import { Memory, SVG, h, make, patch } from "./dom.js";
+import { Memory, SVG, h, make, patch, themed } from "./dom.js";
 import { HEIGHTS, WHERE, WIDTH, breadth, counters, cpus, font, holders, listWithHolders, lists } from "./drawing.js";
 import { measures, number, pages, plain, plural, pool, poolOfEntries, px, sentence, shapeOf } from "./drawing.js";
 import { chart, gutter, overlay } from "./time.js";
@@ -197,11 +197,6 @@ export async function unpack(packed) {
   return { ...plain, steps: (columns[0]?.[1] ?? []).map((_, index) => step(index)) };
 }
 
-function isDark() {
-  const light = document.body.dataset.jpThemeLight;
-  return light ? light === "false" : matchMedia("(prefers-color-scheme: dark)").matches;
-}
-
 export class Player {
   /* `still`, where it is given, makes a picture of it: what it says of itself, and its words as `alt`. */
   constructor(model, element, { still, alt } = {}) {
@@ -272,12 +267,7 @@ export class Player {
   }
 
   listen() {
-    const theme = () => (this.root.dataset.theme = isDark() ? "dark" : "light");
-    const scheme = matchMedia("(prefers-color-scheme: dark)");
-    const themes = new MutationObserver(theme);
-    themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
-    scheme.addEventListener("change", theme);
-    theme();
+    const unthemed = themed(this.root);
     const widths = new ResizeObserver(() => this.layout());
     widths.observe(this.root.parentElement);
     const resized = () => this.lecture && this.layout();
@@ -309,9 +299,8 @@ export class Player {
     this.close = () => {
       clearTimeout(this.timer);
       cancelAnimationFrame(this.frame);
-      themes.disconnect();
+      unthemed();
       widths.disconnect();
-      scheme.removeEventListener("change", theme);
       window.removeEventListener("keydown", key, true);
       window.removeEventListener("resize", resized);
       for (const [name, hear] of Object.entries(heard)) this.model.off(`change:${name}`, hear);

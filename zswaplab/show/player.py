@@ -85,10 +85,11 @@ class Player(anywidget.AnyWidget):
             self.payload, self.growth = pack(self._drawn), b""
             self.step = min(self.step, self.last)
 
-    def grow(self, history: History, *, keep: int | None = None) -> None:
+    def grow(self, history: History, *, keep: int | None = None, once: bool = False) -> None:
         """Draw what `history`, which this player shows, has taken since: the widget is sent what is new.
 
-        With `keep` only so many steps stay, and what follows takes their place.
+        With `keep` only so many steps stay, and what follows takes their place. With `once` the run has ended: what is
+        new is sent alone, however long it is.
         """
         if keep is not None:
             require("keep", keep, 0, len(self._drawn["steps"]), "steps")
@@ -96,7 +97,7 @@ class Player(anywidget.AnyWidget):
         self._grown = part if keep is not None or not self.growth else joined(self._grown, part)
         growth = pack(self._grown)
         with self.hold_sync():
-            if len(growth) < WORTH_A_NEW_START:
+            if once or len(growth) < WORTH_A_NEW_START:
                 self.growth = growth
             else:
                 self.payload, self.growth = pack(self._drawn), b""
