@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from zswaplab.run.setup import Setup
     from zswaplab.show.lab import lab
     from zswaplab.show.player import play
+    from zswaplab.teach.predict import predict
     from zswaplab.trace.conform import conform
     from zswaplab.trace.tables import replay, runs
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "STAGES", "Machine", "Setup", "conform", "diff", "explore", "lab", "play", "record", "replay", "runs", "source",
+    "STAGES", "Machine", "Setup", "conform", "diff", "explore", "lab", "play", "predict", "record", "replay", "runs",
+    "source",
 ]  # fmt: skip
 
 _HOMES = {
@@ -37,6 +39,7 @@ _HOMES = {
     "conform": "zswaplab.trace.conform",
     "play": "zswaplab.show.player",
     "lab": "zswaplab.show.lab",
+    "predict": "zswaplab.teach.predict",
 }
 
 

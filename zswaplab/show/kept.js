@@ -39,11 +39,13 @@ function watch({ model, el }, gone) {
 }
 
 async function render({ model, el, ...more }) {
-  const words = Object.assign(document.createElement("p"), { className: "zswaplab-gone", textContent: GONE, hidden: true });
+  const drawn = await program(model);
+  const said = { className: "zswaplab-gone", textContent: drawn.gone ?? GONE, hidden: true };
+  const words = Object.assign(document.createElement("p"), said);
   words.setAttribute("role", "status");
   const unwatch = watch({ model, el }, () => (words.hidden = false));
   const save_changes = () => words.hidden && model.save_changes(); // to nobody, otherwise
-  const close = await (await program(model)).render({ model: { ...model, save_changes }, el, ...more });
+  const close = await drawn.render({ model: { ...model, save_changes }, el, ...more });
   el.append(words);
   return () => {
     unwatch();

@@ -64,9 +64,9 @@ for (const data of document.querySelectorAll("script[type='application/zswaplab'
 
 
 @functools.cache
-def asset() -> str:
-    """The player as one ES module, with its style sheet as a text in it."""
-    modules = (re.sub(r"^import .*\n|^export (?!default)", "", _read(name), flags=re.MULTILINE) for name in MODULES)
+def asset(names: tuple[str, ...] = MODULES) -> str:
+    """Some modules, those of the player unless named, as one ES module, with the style sheet as a text in it."""
+    modules = (re.sub(r"^import .*\n|^export (?!default)", "", _read(name), flags=re.MULTILINE) for name in names)
     return f"const STYLE = {json.dumps(_read('player.css'), ensure_ascii=False)};\n" + "\n".join(modules)
 
 
