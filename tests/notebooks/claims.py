@@ -5,7 +5,7 @@ A claim is a sentence with a number, a version, or one of always, never, only, e
 * a code cell with an `assert`, after it and before the next heading, has each of its numbers;
 * it names a recording that ships, in `code`, or links to what a kernel printed (data/consoles);
 * it carries a mark, which nobody sees: `<!-- § 2.1 -->` says which section of the notes on the kernel's behaviour
-  shows it, `<!-- commit:path:lines#symbol -->` which lines of the kernel.
+  shows it, `<!-- commit:path:lines#symbol -->` which part of the kernel.
 
 Numbers that only name something, as in "page 3" and "patch 1", are no claim; a question is none either.
 """
@@ -32,7 +32,7 @@ NAMED = re.compile(
 COMMIT = re.compile(r"\b(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{7,40}\b")
 NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)*")
 STRONG = re.compile(r"\b(?:always|never|only|every)\b", re.IGNORECASE)
-SHOWN = re.compile(r"<!-- (?:§ \d+(?:\.\d+)*(?:-\w+)?|[0-9a-f]{7,40}:[\w/.-]+:\d+(?:-\d+)?#\w+) -->")
+SHOWN = re.compile(r"<!-- (?:§ \d+(?:\.\d+)*(?:-\w+)?|[0-9a-f]{7,40}:[\w/.-]+(?::\d+(?:-\d+)?)?#\w+) -->")
 
 
 @dataclass(frozen=True)
