@@ -27,7 +27,7 @@ def before_the_exercises(notebook: Any) -> Iterator[tuple[int, Any]]:
 
 def paragraphs(source: str) -> Iterator[str]:
     """A markdown cell's paragraphs and list items; headings, tables, blocks of code and the estimate are left out."""
-    text = re.sub(r"```.*?```", "", source, flags=re.DOTALL)
+    text = re.sub(r"```.*?```|^ {4}.*$", "", source, flags=re.DOTALL | re.MULTILINE)
     for block in re.split(r"\n\s*\n|\n(?=\s*(?:[*-]|\d+\.) )|</?(?:details|summary)>", text):
         lines = [line.strip() for line in block.splitlines() if not re.match(r"\s*(#|\|)", line)]
         if any(lines) and not block.strip().startswith("*Estimated"):
