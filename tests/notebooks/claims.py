@@ -50,7 +50,7 @@ class Claim:
 
 def numbers(text: str) -> set[str]:
     """The numbers and versions of a text that are more than the name of something."""
-    plain = COMMIT.sub(" ", NAMED.sub(" ", text))
+    plain = COMMIT.sub(" ", NAMED.sub(" ", text.replace("z3fold", "")))
     return {number.replace(",", "") for number in NUMBER.findall(plain)}
 
 
