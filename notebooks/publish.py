@@ -21,6 +21,7 @@ import nbclient
 import nbformat
 from PIL import Image, ImageChops
 
+from zswaplab import predict
 from zswaplab.model.errors import BadInput
 from zswaplab.show.kept import ONE_OF_THE_TWO, VIEW
 
@@ -32,6 +33,7 @@ OF_ONE_RUN = ("execution", "ExecuteTime", "scrolled", "trusted")
 SECONDS = 120
 IMAGE = re.compile(r"<img\b[^>]*>")
 PNG = re.compile(r"(?<=data:image/png;base64,)[A-Za-z0-9+/=]+")
+ASKED = re.compile(r'zswaplab-asked" title="Prediction (?P<id>[^,]+), seed (?P<seed>\d+)"')
 ALT = re.compile(r'\balt="([^"]*)"')
 
 Notebook = Any  # an nbformat.NotebookNode: a dict whose keys are attributes too
@@ -71,13 +73,19 @@ def kept(cell: Notebook) -> Iterator[Notebook]:
         if VIEW in data:
             continue
         if "text/html" in data:
-            data["text/html"] = readable(data["text/html"])
+            data["text/html"] = readable(answered(data["text/html"]))
             if IMAGE.search(data["text/html"]):
                 data.pop("image/png", None)  # the same once more
                 output.metadata = nbformat.from_dict({})
         if without := unsaid(data):
             raise BadInput(f"Cell {cell.id} has {without}: use zswaplab.show.plots.show, or zswaplab's own widgets")
         yield output
+
+
+def answered(page: str) -> str:
+    """The page of a prediction with its answer folded away: in a notebook that is only read nobody can answer it."""
+    found = ASKED.search(page)
+    return predict(found["id"], int(found["seed"])).page(answered=True) if found else page
 
 
 def readable(page: str) -> str:

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from zswaplab.show.lab import lab
     from zswaplab.show.player import play
     from zswaplab.show.scheduler import scheduler
+    from zswaplab.teach.predict import predict
     from zswaplab.trace.conform import conform
     from zswaplab.trace.tables import replay, runs
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "STAGES", "Machine", "Setup", "compare", "conform", "diff", "explore", "lab", "play", "record", "replay", "runs",
-    "scheduler", "source",
+    "STAGES", "Machine", "Setup", "compare", "conform", "diff", "explore", "lab", "play", "predict", "record", "replay",
+    "runs", "scheduler", "source",
 ]  # fmt: skip
 
 _HOMES = {
@@ -42,6 +43,7 @@ _HOMES = {
     "lab": "zswaplab.show.lab",
     "compare": "zswaplab.show.compare",
     "scheduler": "zswaplab.show.scheduler",
+    "predict": "zswaplab.teach.predict",
 }
 
 

@@ -15,7 +15,8 @@ from zswaplab.model.source import source
 from zswaplab.run.history import History, record
 from zswaplab.teach.misconceptions import MISCONCEPTIONS
 from zswaplab.teach.outcome import FAULTS, NEVER, Outcome
-from zswaplab.teach.predict import SAID, Option, Prediction, predict
+from zswaplab.teach.predict import predict
+from zswaplab.teach.prediction import SAID, Option, Prediction
 from zswaplab.teach.questions import applied, bank
 
 ALL = list(bank())

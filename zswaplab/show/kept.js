@@ -24,14 +24,16 @@ async function evaluated(packed) {
 }
 
 async function render({ model, el, ...more }) {
-  const words = Object.assign(document.createElement("p"), { className: "zswaplab-gone", textContent: GONE, hidden: true });
+  const drawn = await program(model);
+  const said = { className: "zswaplab-gone", textContent: drawn.gone ?? GONE, hidden: true };
+  const words = Object.assign(document.createElement("p"), said);
   words.setAttribute("role", "status");
   const unwatch = watch({ model, el }, () => {
     words.hidden = false;
     el.dispatchEvent(new Event("zswaplab-gone")); // to what needs Python, and must not move without it
   });
   const save_changes = () => words.hidden && model.save_changes(); // to nobody, otherwise
-  const close = await (await program(model)).render({ model: { ...model, save_changes }, el, ...more });
+  const close = await drawn.render({ model: { ...model, save_changes }, el, ...more });
   el.append(words);
   return () => {
     unwatch();

@@ -25,8 +25,10 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 # Of a picture and the widget after it JupyterLab shows one. Where a style sheet is not let through (the notebook is not
 # trusted) it draws no widgets either.
 ONE_OF_THE_TWO = """<style>
-.jp-OutputArea-child:has(.zswaplab-picture):has(+ .jp-OutputArea-child .zswaplab-player),
-.jp-OutputArea-child:has(.zswaplab-picture) + .jp-OutputArea-child:not(:has(.zswaplab-player)) { display: none }
+.jp-OutputArea-child:has(.zswaplab-picture, .zswaplab-asked):has(+ .jp-OutputArea-child .zswaplab-player),
+.jp-OutputArea-child:has(.zswaplab-picture, .zswaplab-asked) + .jp-OutputArea-child:not(:has(.zswaplab-player)) {
+  display: none
+}
 </style>"""
 
 
@@ -39,7 +41,12 @@ class Program(ipywidgets.Widget):  # type: ignore[misc]
     @functools.cache
     def one(cls) -> Program:
         """The program that this kernel's players share."""
-        return cls(code=base64.b64encode(zlib.compress(page.asset().encode(), 9)).decode())
+        return cls.of(page.asset())
+
+    @classmethod
+    def of(cls, plain: str) -> Program:
+        """A program that is one ES module, packed."""
+        return cls(code=base64.b64encode(zlib.compress(plain.encode(), 9)).decode())
 
 
 def shown(widget: ipywidgets.DOMWidget, picture: str, words: str) -> None:

@@ -189,6 +189,16 @@ class Drawn:
         scene = self.kernel.history.at(self.step)
         return sorted(entry["page"] for entry in scene.entries.values() if entry["linked"])
 
+    @property
+    def order(self) -> list[int]:
+        """The pages of `entries` from head to tail at that step, as the LRU has them, zswap's or the backend's."""
+        scene = self.kernel.history.at(self.step)
+        listed = [*reversed(scene.lru.get(scene.current, {}))]
+        if self.kernel.history.pools[scene.current]["lru_of"] == "pages":
+            listed = [number for key in listed for number, _, _ in scene.pages[key]["objects"]]
+        found = [page for number in listed if (page := scene.names[number]) is not None]
+        return found + [page for page in self.entries if page not in found]
+
 
 def applied(name: str, setup: Setup) -> Setup:
     """A setup with one misconception, or with several: "one + other"."""

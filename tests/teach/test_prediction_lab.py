@@ -1,0 +1,114 @@
+"""A prediction in a real JupyterLab, with its kernel: Run All, keys, what is played, what is saved."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.serving import running_lab
+from tests.show.test_player_lab import run
+from zswaplab.teach.misconceptions import MISCONCEPTIONS
+from zswaplab.teach.predict import predict
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+CELLS = [
+    "import sys\nsys.path.insert(0, {repository!r})\nfrom zswaplab import predict",
+    "asked = predict('01.2', seed=3)\nasked",
+    "predict('00.2')",
+    "print(asked.line)",
+]
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Browser, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, Path]]:
+    """A notebook with two predictions, all of whose cells but the last have run, and its file."""
+    folder = tmp_path_factory.mktemp("prediction")
+    (folder / "work").mkdir()
+    cells = [
+        {"cell_type": "code", "id": f"c{number}", "metadata": {}, "outputs": [], "execution_count": None,
+         "source": source.format(repository=str(repository))}
+        for number, source in enumerate(CELLS)
+    ]  # fmt: skip
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    file = folder / "work" / "asked.ipynb"
+    file.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": kernel, "cells": cells}))
+    settings = {
+        "@jupyterlab/apputils-extension:notification": {"fetchNews": "false"},
+        "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+        "@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True},
+    }
+    (folder / "settings").mkdir()
+    (folder / "settings" / "overrides.json").write_text(json.dumps(settings))
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--notebook-dir=work"]
+    command += ["--IdentityProvider.token=", f"--LabApp.app_settings_dir={folder / 'settings'}"]
+    with running_lab(command, folder, folder / "own") as server:
+        tab = browser.new_page(viewport={"width": 1400, "height": 1400})
+        tab.set_default_timeout(120_000)
+        tab.goto(server.url("lab/tree/asked.ipynb"))
+        tab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+        for number in range(3):
+            run(tab, number)
+        tab.locator(".sheet").nth(1).wait_for()
+        yield tab, file
+        tab.close()
+
+
+def test_all_was_run_and_saved_and_nothing_is_given_away(lab: tuple[Page, Path]) -> None:
+    tab, file = lab
+    assert tab.locator(".zswaplab-asked:visible").count() == 0, "the list is for where no sheet can live"
+    tab.locator(".jp-Notebook").click(position={"x": 5, "y": 5})
+    tab.keyboard.press("Control+s")
+    tab.wait_for_function("!document.querySelector('.jp-mod-dirty')")
+    for _ in range(100):
+        if "widget-state" in file.read_text():
+            break
+        tab.wait_for_timeout(100)
+    for kept in (file.read_text(), tab.content()):
+        assert "How many" in kept or "What is the refcount of its entry?" in kept
+        for asked in (predict("01.2", 3), predict("00.2")):
+            assert asked.drawn.question.why[:30] not in kept
+        assert not any(wrong.rule in kept or wrong.id in kept for wrong in MISCONCEPTIONS.values())
+
+
+def test_it_is_answered_with_the_keyboard_and_no_cell_hears_of_it(lab: tuple[Page, Path]) -> None:
+    tab, _ = lab
+    cells = tab.locator(".jp-Notebook .jp-Cell").count()
+    sheet = tab.locator(".sheet").first
+    sheet.locator("[type=radio]").first.focus()
+    active = tab.locator(".jp-Notebook .jp-mod-active").get_attribute("data-windowed-list-index")
+    for key in ("Space", "ArrowDown", "ArrowUp", "ArrowDown", "Enter"):
+        tab.keyboard.press(key)
+    sheet.locator(".verdict").wait_for()
+    assert tab.locator(".jp-Notebook .jp-Cell").count() == cells
+    assert tab.locator(".jp-Notebook .jp-mod-active").get_attribute("data-windowed-list-index") == active
+    assert "counts as a reference" in sheet.locator(".verdict").inner_text()
+
+
+def test_mine_is_played_beside_the_kernels(lab: tuple[Page, Path]) -> None:
+    tab, _ = lab
+    tab.locator(".sheet [data-act=play]").first.click()
+    players = tab.locator(".zswaplab-player:not(.sheet)[data-step]")
+    players.nth(1).wait_for()
+    first, second = (players.nth(number).bounding_box() for number in range(2))
+    assert first and second and abs(first["y"] - second["y"]) < 2 and second["x"] > first["x"] + first["width"]
+    steps = players.evaluate_all("all => all.map(one => Number(one.dataset.step))")
+    players.first.locator(".say").click()
+    tab.keyboard.press(".")
+    tab.wait_for_function(
+        "step => [...document.querySelectorAll('[data-step]')].every(one => +one.dataset.step === step)",
+        arg=steps[0] + 1,
+    )
+    assert steps[0] == steps[1] > 0
+
+
+def test_what_was_answered_on_the_sheet_is_known_in_python(lab: tuple[Page, Path]) -> None:
+    assert run(lab[0], 3).strip() == "01.2 seed 3: 2"
