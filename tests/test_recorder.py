@@ -19,6 +19,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from zswaplab.model.limits import MOST_PER_CENT
+from zswaplab.model.machine import Machine
 from zswaplab.trace.codecs import codec_pages
 from zswaplab.trace.conform import conform
 from zswaplab.trace.read import read
@@ -623,7 +625,8 @@ def test_a_folder_that_is_not_new_is_left_alone(tmp_path: Path) -> None:
     [
         (["--script", "absent.txt"], "absent.txt: cannot be read"),
         (["--zpool", "slab"], "invalid choice: 'slab'"),
-        (["--max-pool-percent", "101"], "'101' is not a whole number from 1 to 100"),
+        (["--max-pool-percent", "4294967296"], "'4294967296' is not a whole number from 0 to 4294967295"),
+        (["--accept-threshold-percent", "4294967296"], "'4294967296' is not a whole number from 0 to 4294967295"),
         (["--pages", "-5"], "'-5' is not a whole number"),
         (["--swap", "10"], "3000 pages of 4 KB do not fit on 10 MB of swap; give more with --swap MB"),
         ([], "the following arguments are required: folder"),
@@ -631,6 +634,15 @@ def test_a_folder_that_is_not_new_is_left_alone(tmp_path: Path) -> None:
 )
 def test_bad_input_says_what_is_wrong(tmp_path: Path, arguments: list[str], said: str) -> None:
     assert said in run_recorder(*([tmp_path / "new"] if arguments else []), *arguments)
+
+
+def test_its_percentages_are_those_of_the_model(recorder: SimpleNamespace) -> None:
+    for percent in (0, MOST_PER_CENT):
+        words = ["folder", "--max-pool-percent", str(percent), "--accept-threshold-percent", str(percent)]
+        options = recorder.record.parser().parse_args(words)
+        Machine(
+            max_pool_percent=options.max_pool_percent, accept_threshold_percent=options.accept_threshold_percent
+        )  # fmt: skip
 
 
 def test_help_says_how_it_is_used() -> None:

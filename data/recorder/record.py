@@ -30,6 +30,7 @@ from probes import SIZES, probes
 
 COMPRESSORS = ("lzo", "lzo-rle", "lz4", "lz4hc", "zstd", "deflate")
 PATHS = ("folder", "script", "kernel", "modules")  # options that are not kept: they say where, not what
+MOST_PER_CENT = 2**32 - 1  # the kernel's parameters are any unsigned int
 TRACE_KB_PER_MB = 384  # of the guest's memory, three eighths hold the trace until the end
 
 
@@ -64,9 +65,9 @@ def parser() -> argparse.ArgumentParser:
     zswap = top.add_argument_group("zswap")
     zswap.add_argument("--zpool", choices=tuple(SIZES), default="zbud", help="the backend (zbud)")
     zswap.add_argument("--compressor", choices=COMPRESSORS, default="lzo", help="(lzo)")
-    zswap.add_argument("--max-pool-percent", type=number(1, 100), default=1, metavar="N", help="(1)")
+    zswap.add_argument("--max-pool-percent", type=number(0, MOST_PER_CENT), default=1, metavar="N", help="(1)")
     zswap.add_argument(
-        "--accept-threshold-percent", type=number(1), default=110, metavar="N",
+        "--accept-threshold-percent", type=number(0, MOST_PER_CENT), default=110, metavar="N",
         help="(110: zswap keeps evicting; with its own default, 90, Linux 6.1 gets full and stays so)",
     )  # fmt: skip
     zswap.add_argument("--exclusive-loads", choices=("Y", "N"), help="where the kernel has that parameter")
@@ -78,9 +79,9 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def number(least: int, most: int = 1 << 32) -> Any:
+def number(least: int, most: int = 2**32 - 1) -> Any:
     def whole(text: str) -> int:
-        if not text.isdecimal() or not least <= int(text) < most + 1:
+        if not text.isdecimal() or not least <= int(text) <= most:
             raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
         return int(text)
 
