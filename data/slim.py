@@ -58,6 +58,9 @@ def slim_settings(settings: dict[str, Any]) -> dict[str, Any]:
     for name in ("totalram_pages", "cpus", "kernel", "preempt"):
         if name in settings["params"]:
             kept["params"][name] = settings["params"][name]
+    ended = zswap(settings.get("params_end", {}))
+    if any(kept["params"].get(name, value) != value for name, value in ended.items()):
+        kept["params_end"] = ended  # conform refuses it, and says why
     kept["params"]["swap"] = settings["params"]["swap"].partition(" ")[0]
     kept["probes"] = [" ".join(probe.split()[:2]) for probe in settings["probes"]]  # without addresses of fields
     return kept

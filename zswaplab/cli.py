@@ -203,6 +203,8 @@ def conform(options: argparse.Namespace) -> int:
         print(json.dumps([verdict.as_json() for verdict in verdicts], indent=1))
     elif len(verdicts) > 1:
         print(summary(verdicts))
+    if any(verdict.doubts for verdict in verdicts):  # what its recorder did not trust is bad input
+        return 2
     return 0 if all(verdict.agrees for verdict in verdicts) else 1
 
 

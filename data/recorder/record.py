@@ -240,7 +240,8 @@ def adds_up(
 
 def holds(found: Any) -> bool:
     """Whether a check found nothing amiss: no losses, or the same number twice."""
-    return not found or (isinstance(found, list) and len(set(found)) == 1 and len(found) == 2)
+    numbers = isinstance(found, list) and len(found) == 2 and all(isinstance(number, int) for number in found)
+    return bool(found[0] == found[1]) if numbers else not found
 
 
 def write(folder: Path, trace: bytes, facts: dict[str, Any], samples: bytes, content: bytes) -> None:

@@ -62,7 +62,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "memory True": (lambda: Machine(ram_pages=True), ["ram_pages=True", "whole number"]),
     "no device": (lambda: Machine(swap_pages=1), ["swap_pages=1", "pages from 2"]),
     "pool -1 %": (lambda: Machine(max_pool_percent=-1), ["max_pool_percent=-1", "per cent from 0 to 4,294,967,295"]),
-    "pool 2^32 %": (lambda: Machine(max_pool_percent=2**32), ["max_pool_percent=4294967296", "from 0 to 4,294,967,295"]),
+    "pool 2^32 %": (
+        lambda: Machine(max_pool_percent=2**32),
+        ["max_pool_percent=4294967296", "from 0 to 4,294,967,295"],
+    ),
     "accept -1 %": (lambda: Machine(accept_threshold_percent=-1), ["accept_threshold_percent=-1", "from 0"]),
     "accept 2^32 %": (
         lambda: Machine(accept_threshold_percent=2**32),
