@@ -126,9 +126,9 @@ def test_the_counters_are_sampled_now_and_then(recorder: SimpleNamespace) -> Non
 
 
 def test_every_operation_that_is_written_is_one_that_the_workload_knows(recorder: SimpleNamespace) -> None:
-    known = {line.split("'")[1] for line in (RECORDER / "workload.c").read_text().splitlines() if "case '" in line}
+    known = set(re.findall(r"(?:case|op ==) '(.)'(?:\)|:)", (RECORDER / "workload.c").read_text()))
     used = {op for op, _, _ in operations(recorder.script.mixed(300, 20, seed=1, scale=0.05))}
-    assert used == known == {*recorder.script.VERBS.values(), "S"}
+    assert used | {"K"} == known == {*recorder.script.VERBS.values(), "S", "K"}
 
 
 def test_the_built_in_workload_is_that_of_earlier_recordings(recorder: SimpleNamespace) -> None:
@@ -138,11 +138,28 @@ def test_the_built_in_workload_is_that_of_earlier_recordings(recorder: SimpleNam
 
 
 @pytest.mark.parametrize(
-    "line", ["page-out 3", "write", "write three", "write 3 4", "worker", "read -1", "read 16777216"]
+    "line",
+    [
+        "page-out 3", "write", "write three", "write 3 0", "write 3 4294967296", "write 3 4 5", "read 3 4", "worker 3",
+        "store 1 17", "read -1", "read 16777216",
+    ],
 )
 def test_a_line_that_says_nothing_known_is_named(recorder: SimpleNamespace, line: str) -> None:
     with pytest.raises(SystemExit, match=f"text, line 2: '{line}' is no operation; write one of: write PAGE, read"):
         recorder.script.from_text(f"write 1\n{line}\n", "text")
+
+
+def test_the_other_words_of_a_workload_are_taken_too(recorder: SimpleNamespace) -> None:
+    script, pages = recorder.script.from_text(
+        "write 3 17\nwrite 3\nwrite 4 zeros\nworker\ndrop_cache\nswapoff\n", "text"
+    )  # fmt: skip
+    assert pages == 5
+    assert operations(script) == [("W", 3, 17), ("W", 3, 18), ("W", 4, 0), ("K", 0, 0), ("K", 0, 0)]
+
+
+def test_nothing_comes_after_swapoff(recorder: SimpleNamespace) -> None:
+    with pytest.raises(SystemExit, match="text, line 3: 'read 3' comes after swapoff, which ends a recording"):
+        recorder.script.from_text("write 3\nswapoff\nread 3\n", "text")
 
 
 def test_an_empty_text_is_refused(recorder: SimpleNamespace) -> None:
