@@ -247,10 +247,19 @@ def summary(verdicts: list[Verdict]) -> str:
 
 
 def runs(options: argparse.Namespace) -> int:
+    from .trace.shipped import clone_runs
     from .trace.tables import rows_of_runs
 
     print("\n\n".join(folded(rows_of_runs(), shutil.get_terminal_size((0, 0)).columns)))
+    print("These come with zswaplab. " + more_runs(list(clone_runs())), file=sys.stderr)  # the table alone for programs
     return 0
+
+
+def more_runs(names: list[str]) -> str:
+    """Where recordings are that no wheel carries."""
+    if not names:
+        return "A clone of its repository has more, in the folder recordings/."
+    return f"This clone has more, in recordings/ (checksums in its MANIFEST): {', '.join(names)}."
 
 
 def doctor(options: argparse.Namespace) -> int:

@@ -115,7 +115,7 @@ def cache_folder() -> Path:
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[None]:
-    """Make a folder now, so that a place that cannot be written to is said at once; if nothing comes into it, it goes."""
+    """Make a folder now: a place that cannot be written to is said at once. If nothing comes into it, it goes."""
     made = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
