@@ -251,7 +251,8 @@ def runs(options: argparse.Namespace) -> int:
     from .trace.tables import rows_of_runs
 
     print("\n\n".join(folded(rows_of_runs(), shutil.get_terminal_size((0, 0)).columns)))
-    print("These come with zswaplab. " + more_runs(list(clone_runs())), file=sys.stderr)  # the table alone for programs
+    if sys.stdout.isatty():  # the table alone for programs
+        print("\nThese come with zswaplab. " + more_runs(list(clone_runs())))
     return 0
 
 

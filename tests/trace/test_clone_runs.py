@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,9 +24,12 @@ def test_the_manifest_has_the_checksum_of_every_file() -> None:
     }
 
 
-def test_the_command_says_where_each_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_where_each_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert main(["runs"]) == 0
-    said = capsys.readouterr().err
+    said = capsys.readouterr().out
     assert all(run in said for run in clone_runs())
     assert "in recordings/ (checksums in its MANIFEST)" in said
 
@@ -33,3 +39,13 @@ def test_each_is_held_by_its_name(run: str) -> None:
     verdict = conform(run)
     assert verdict.agrees, verdict.text()
     assert not verdict.doubts
+
+
+@pytest.mark.parametrize("percent", [89, 91])
+def test_a_threshold_is_pinned_by_a_pool_that_creeps_over_it(percent: int, tmp_path: Path) -> None:
+    folder = clone_runs()["61-zbud-lzo-creep"]
+    settings = json.loads((folder / "counters.json").read_text())
+    settings["params"]["zswap.accept_threshold_percent"] = percent
+    (tmp_path / "counters.json").write_text(json.dumps(settings))
+    (tmp_path / "trace.csv.gz").write_bytes((folder / "trace.csv.gz").read_bytes())
+    assert not conform(tmp_path).agrees
