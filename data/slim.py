@@ -15,6 +15,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import sys
 from operator import itemgetter
 from pathlib import Path
@@ -58,6 +59,9 @@ def slim_settings(settings: dict[str, Any]) -> dict[str, Any]:
     for name in ("totalram_pages", "cpus", "kernel", "preempt"):
         if name in settings["params"]:
             kept["params"][name] = settings["params"][name]
+    ended = zswap(settings.get("params_end", {}))
+    if any(kept["params"].get(name, value) != value for name, value in ended.items()):
+        kept["params_end"] = ended  # conform refuses it, and says why
     kept["params"]["swap"] = settings["params"]["swap"].partition(" ")[0]
     kept["probes"] = [" ".join(probe.split()[:2]) for probe in settings["probes"]]  # without addresses of fields
     return kept
@@ -91,7 +95,16 @@ def slim(full: Path, folder: Path, story: str = "") -> None:
     (folder / "counters.json").write_text(text)
     sums = {"trace.csv`, unpacked": rows, "counters.json`": text.encode()}
     digests = [f"| `{name} | `{hashlib.sha256(data).hexdigest()}` |" for name, data in sums.items()]
-    card.write_text(CARD.format(digests="\n".join(digests), **described(folder.name, kept, story)))
+    links = {"columns": link(folder, "data/README.md"), "licence": link(folder, "LICENSE-DATA")}
+    card.write_text(CARD.format(digests="\n".join(digests), **links, **described(folder.name, kept, story)))
+
+
+def link(folder: Path, name: str) -> str:
+    """A link to a file of this clone from a card in it; from elsewhere its name alone."""
+    clone = Path(__file__).resolve().parents[1]
+    if clone not in folder.resolve().parents:
+        return f"zswaplab's `{name}`"
+    return f"[{name}]({Path(os.path.relpath(clone / name, folder.resolve())).as_posix()})"
 
 
 def described(name: str, settings: dict[str, Any], story: str) -> dict[str, str]:
@@ -143,7 +156,7 @@ the kernel scheduler's doing, so a replay takes it from the recording; what it t
 
 ## Columns
 
-As in [data/README.md](../../README.md). Those that are empty in the whole run are left out.
+As in {columns}. Those that are empty in the whole run are left out.
 
 ## What was left out
 
@@ -162,7 +175,7 @@ about to be copied. All columns that `zswaplab conform` compares are there, and 
 
 ## Licence
 
-CC0-1.0 ([LICENSE-DATA](../../../LICENSE-DATA)).
+CC0-1.0 ({licence}).
 """
 
 if __name__ == "__main__":

@@ -10,15 +10,19 @@ import os
 import py_compile
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from zswaplab.model.limits import MOST_PER_CENT
+from zswaplab.model.machine import Machine
 from zswaplab.trace.codecs import codec_pages
 from zswaplab.trace.conform import conform
 from zswaplab.trace.read import read
@@ -124,9 +128,9 @@ def test_the_counters_are_sampled_now_and_then(recorder: SimpleNamespace) -> Non
 
 
 def test_every_operation_that_is_written_is_one_that_the_workload_knows(recorder: SimpleNamespace) -> None:
-    known = {line.split("'")[1] for line in (RECORDER / "workload.c").read_text().splitlines() if "case '" in line}
+    known = set(re.findall(r"(?:case|op ==) '(.)'(?:\)|:)", (RECORDER / "workload.c").read_text()))
     used = {op for op, _, _ in operations(recorder.script.mixed(300, 20, seed=1, scale=0.05))}
-    assert used == known == {*recorder.script.VERBS.values(), "S"}
+    assert used | {"K"} == known == {*recorder.script.VERBS.values(), "S", "K"}
 
 
 def test_the_built_in_workload_is_that_of_earlier_recordings(recorder: SimpleNamespace) -> None:
@@ -136,11 +140,37 @@ def test_the_built_in_workload_is_that_of_earlier_recordings(recorder: SimpleNam
 
 
 @pytest.mark.parametrize(
-    "line", ["page-out 3", "write", "write three", "write 3 4", "worker", "read -1", "read 16777216"]
+    "line",
+    [
+        "page-out 3",
+        "write",
+        "write three",
+        "write 3 0",
+        "write 3 4294967296",
+        "write 3 4 5",
+        "read 3 4",
+        "worker 3",
+        "store 1 17",
+        "read -1",
+        "read 16777216",
+    ],
 )
 def test_a_line_that_says_nothing_known_is_named(recorder: SimpleNamespace, line: str) -> None:
     with pytest.raises(SystemExit, match=f"text, line 2: '{line}' is no operation; write one of: write PAGE, read"):
         recorder.script.from_text(f"write 1\n{line}\n", "text")
+
+
+def test_the_other_words_of_a_workload_are_taken_too(recorder: SimpleNamespace) -> None:
+    script, pages = recorder.script.from_text(
+        "write 3 17\nwrite 3\nwrite 4 zeros\nworker\ndrop_cache\nswapoff\n", "text"
+    )  # fmt: skip
+    assert pages == 5
+    assert operations(script) == [("W", 3, 17), ("W", 3, 18), ("W", 4, 0), ("K", 0, 0), ("K", 0, 0)]
+
+
+def test_nothing_comes_after_swapoff(recorder: SimpleNamespace) -> None:
+    with pytest.raises(SystemExit, match="text, line 3: 'read 3' comes after swapoff, which ends a recording"):
+        recorder.script.from_text("write 3\nswapoff\nread 3\n", "text")
 
 
 def test_an_empty_text_is_refused(recorder: SimpleNamespace) -> None:
@@ -236,7 +266,7 @@ def recorded(
     kernel = recorder.kernel.Kernel(Path("vmlinuz"), "made-up", [])
     probes = [f"{kind}:z/{name} function" for kind, names in PROBES.items() for name in names.split()]
 
-    def boot(kernel: object, root: bytes, scratch: Path, memory: int, swap: int) -> tuple[str, dict[str, bytes]]:
+    def boot(kernel: object, root: bytes, scratch: Path, *sizes: float) -> tuple[str, dict[str, bytes]]:
         recorder.guest.trace_disk(scratch).write_bytes(trace)
         return "the console", given
 
@@ -247,7 +277,8 @@ def recorded(
     text.write_text("write 3\npage_out 3\nread 3\nfree 3\n")
     options = recorder.record.parser().parse_args([str(folder), "--script", str(text)])
     content, options.pages = recorder.record.workload(options)
-    checks: dict[str, object] = recorder.record.record(kernel, content, options, folder.parent)
+    with recorder.record.new_folder(folder):
+        checks: dict[str, object] = recorder.record.record(kernel, content, options, folder.parent)
     return checks
 
 
@@ -330,7 +361,7 @@ def test_what_the_kernel_pages_out_by_itself_is_said(
     assert "short of memory" not in capsys.readouterr().out
     trace = raw_trace().replace(b"workload-", b"kswapd0-")
     recorded(recorder, tmp_path / "made-up", monkeypatch, given_back(), trace)
-    assert "1 page-outs were the kernel's own" in capsys.readouterr().out
+    assert "at least 1 page-outs were the kernel's own" in capsys.readouterr().out
 
 
 def test_only_a_writebacks_own_disk_write_counts(recorder: SimpleNamespace) -> None:
@@ -560,9 +591,10 @@ def test_a_missing_tool_is_named_with_its_package(tmp_path: Path) -> None:
     def said() -> str:
         return run_recorder(tmp_path / "new", "--kernel", tmp_path / "none.deb", path=tools)
 
-    assert "no qemu-system-x86_64 here; on Debian or Ubuntu: sudo apt-get install qemu-system-x86\n" in said()
+    all_packages = "sudo apt-get install qemu-system-x86 gcc libc6-dev busybox-static\n"
+    assert f"no qemu-system-x86_64, gcc, busybox here; on Debian or Ubuntu: {all_packages}" in said()
     program(tools, "qemu-system-x86_64")
-    assert "apt-get install gcc libc6-dev" in said()
+    assert "no gcc, busybox here; on Debian or Ubuntu: sudo apt-get install gcc libc6-dev busybox-static\n" in said()
     program(tools, "gcc")
     assert "apt-get install busybox-static" in said()
     program(tools, "busybox", "/lib64/ld-linux-x86-64.so.2")
@@ -570,6 +602,37 @@ def test_a_missing_tool_is_named_with_its_package(tmp_path: Path) -> None:
     program(tools, "busybox")
     assert "none.deb: no such file; --kernel takes a linux-image-*.deb or a kernel image" in said()
     assert not (tmp_path / "new").exists()
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_run_leaves_nothing(tmp_path: Path, number: int) -> None:
+    """No guest that runs on, no temporary files, no empty folder."""
+    tools, home = tmp_path / "bin", tmp_path / "home"
+    tools.mkdir()
+    program(tools, "qemu-system-x86_64", f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec /bin/sleep 60\n")
+    program(tools, "gcc", '#!/bin/sh\n: > "$4"\n')
+    program(tools, "busybox")
+    (tmp_path / "bzImage").touch()
+    command = [sys.executable, "-B", RECORDER / "record.py", tmp_path / "to" / "new", "--kernel", tmp_path / "bzImage"]
+    environment = {**os.environ, "PATH": str(tools), "XDG_CACHE_HOME": str(home)}
+    recording = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        assert recording.poll() is None, recording.stderr and recording.stderr.read()
+        time.sleep(0.01)
+    recording.send_signal(number)
+    _, said = recording.communicate(timeout=30)
+    assert recording.returncode == (128 + number if number == signal.SIGTERM else 1)
+    assert b"Traceback" not in said
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+    assert not (tmp_path / "to").exists()
+    assert list((home / "zswaplab" / "recorder").iterdir()) == []
+
+
+def test_a_console_does_not_set_its_readers_terminal(recorder: SimpleNamespace) -> None:
+    console = b"\x1bc\x1b[?7l\x1b[2J\x1b[0mSeaBIOS\r\n\x1b]0;title\x07\x1b(Bbooting\x07\tLinux \xe2\x82\xac\n\x1b["
+    assert recorder.guest.plain(console) == "SeaBIOS\nbooting\tLinux €\n"
 
 
 @posix
@@ -623,7 +686,8 @@ def test_a_folder_that_is_not_new_is_left_alone(tmp_path: Path) -> None:
     [
         (["--script", "absent.txt"], "absent.txt: cannot be read"),
         (["--zpool", "slab"], "invalid choice: 'slab'"),
-        (["--max-pool-percent", "101"], "'101' is not a whole number from 1 to 100"),
+        (["--max-pool-percent", "4294967296"], "'4294967296' is not a whole number from 0 to 4294967295"),
+        (["--accept-threshold-percent", "4294967296"], "'4294967296' is not a whole number from 0 to 4294967295"),
         (["--pages", "-5"], "'-5' is not a whole number"),
         (["--swap", "10"], "3000 pages of 4 KB do not fit on 10 MB of swap; give more with --swap MB"),
         ([], "the following arguments are required: folder"),
@@ -631,6 +695,15 @@ def test_a_folder_that_is_not_new_is_left_alone(tmp_path: Path) -> None:
 )
 def test_bad_input_says_what_is_wrong(tmp_path: Path, arguments: list[str], said: str) -> None:
     assert said in run_recorder(*([tmp_path / "new"] if arguments else []), *arguments)
+
+
+def test_its_percentages_are_those_of_the_model(recorder: SimpleNamespace) -> None:
+    for percent in (0, MOST_PER_CENT):
+        words = ["folder", "--max-pool-percent", str(percent), "--accept-threshold-percent", str(percent)]
+        options = recorder.record.parser().parse_args(words)
+        Machine(
+            max_pool_percent=options.max_pool_percent, accept_threshold_percent=options.accept_threshold_percent
+        )  # fmt: skip
 
 
 def test_help_says_how_it_is_used() -> None:

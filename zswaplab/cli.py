@@ -203,6 +203,8 @@ def conform(options: argparse.Namespace) -> int:
         print(json.dumps([verdict.as_json() for verdict in verdicts], indent=1))
     elif len(verdicts) > 1:
         print(summary(verdicts))
+    if any(verdict.doubts for verdict in verdicts):  # what its recorder did not trust is bad input
+        return 2
     return 0 if all(verdict.agrees for verdict in verdicts) else 1
 
 
@@ -245,10 +247,20 @@ def summary(verdicts: list[Verdict]) -> str:
 
 
 def runs(options: argparse.Namespace) -> int:
+    from .trace.shipped import clone_runs
     from .trace.tables import rows_of_runs
 
     print("\n\n".join(folded(rows_of_runs(), shutil.get_terminal_size((0, 0)).columns)))
+    if sys.stdout.isatty():  # the table alone for programs
+        print("\nThese come with zswaplab. " + more_runs(list(clone_runs())))
     return 0
+
+
+def more_runs(names: list[str]) -> str:
+    """Where recordings are that no wheel carries."""
+    if not names:
+        return "A clone of its repository has more, in the folder recordings/."
+    return f"This clone has more, in recordings/ (checksums in its MANIFEST): {', '.join(names)}."
 
 
 def doctor(options: argparse.Namespace) -> int:

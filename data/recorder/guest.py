@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import re
+import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from pathlib import Path
 
 from kernel import Kernel, run, tool
@@ -16,6 +19,8 @@ BUSYBOX = ("busybox", "busybox-static")
 HERE = Path(__file__).resolve().parent
 TRACE_MB, RESULT_MB = 8192, 128  # files with holes: they take only the room that is written
 LIMIT = 3600  # seconds
+ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")  # they set a terminal
+UNSEEN = re.compile(r"[^\n\t\x20-\x7e\xa0-\U0010ffff]")
 
 
 def initramfs(kernel: Kernel, scratch: Path) -> bytes:
@@ -53,10 +58,13 @@ def archive(files: dict[str, bytes]) -> bytes:
     return gzip.compress(out, 1)
 
 
-def boot(kernel: Kernel, root: bytes, scratch: Path, memory: int, swap: int) -> tuple[str, dict[str, bytes]]:
+def boot(
+    kernel: Kernel, root: bytes, scratch: Path, memory: int, swap: int, estimate: float
+) -> tuple[str, dict[str, bytes]]:
     """Run the guest until it powers off: (its console, the files it gave back). Sizes in MB.
 
-    The raw trace stays in `scratch`, as trace_disk(scratch).
+    The raw trace stays in `scratch`, as trace_disk(scratch). On a terminal it shows how many of the estimated seconds
+    are over.
     """
     (scratch / "root").write_bytes(root)
     command = [
@@ -69,14 +77,43 @@ def boot(kernel: Kernel, root: bytes, scratch: Path, memory: int, swap: int) -> 
         with open(disk, "wb") as file:
             file.truncate(size << 20)
         command += ["-drive", f"file={disk},format=raw,if=virtio,cache=unsafe"]
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT
-        )
-    except subprocess.TimeoutExpired as late:
-        said = (late.stdout or b"").decode(errors="replace")
+    log = scratch / "console"
+    began = time.monotonic()
+    with open(log, "wb") as console:
+        guest = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT)
+        try:
+            while not ended(guest) and time.monotonic() - began < LIMIT:
+                show_progress(time.monotonic() - began, estimate)
+        finally:  # interrupted, too: nothing may be left running
+            late = guest.poll() is None
+            guest.kill()
+            guest.wait()
+            show_progress(None, estimate)
+    said = plain(log.read_bytes())
+    if late:
         sys.exit(f"the guest did not end in {LIMIT} s; record a shorter script. Its console:\n{said[-2000:]}")
-    return done.stdout.decode(errors="replace").replace("\r", ""), given_back(scratch / "result.img")
+    return said, given_back(scratch / "result.img")
+
+
+def ended(guest: subprocess.Popen[bytes]) -> bool:
+    """Whether the guest has ended; waits a second for it."""
+    try:
+        guest.wait(1)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def show_progress(seconds: float | None, estimate: float) -> None:
+    """Say on a terminal, and only there, how long it takes; None: it is over."""
+    if sys.stderr.isatty():
+        said = "" if seconds is None else f"  {seconds:.0f} s of about {estimate:.0f}"
+        print(f"\r\033[K{said}", end="", file=sys.stderr, flush=True)
+
+
+def plain(console: bytes) -> str:
+    """What was written to a console, without what would set the terminal of whoever reads it."""
+    return UNSEEN.sub("", ESCAPES.sub("", console.decode(errors="replace")))
 
 
 def trace_disk(scratch: Path) -> Path:
@@ -97,7 +134,9 @@ def given_back(disk: Path) -> dict[str, bytes]:
 
 
 def check_tools() -> None:
-    """Say what is missing before anything is fetched."""
-    tool(*QEMU)
-    tool(*GCC)
+    """Say all that is missing before anything is fetched."""
+    missing = [(name, package) for name, package in (QEMU, GCC, BUSYBOX) if not shutil.which(name)]
+    if missing:
+        names, packages = ", ".join(name for name, _ in missing), " ".join(package for _, package in missing)
+        sys.exit(f"there is no {names} here; on Debian or Ubuntu: sudo apt-get install {packages}")
     busybox()

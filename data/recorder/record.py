@@ -16,8 +16,11 @@ import json
 import os
 import re
 import shlex
+import signal
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,8 @@ from probes import SIZES, probes
 
 COMPRESSORS = ("lzo", "lzo-rle", "lz4", "lz4hc", "zstd", "deflate")
 PATHS = ("folder", "script", "kernel", "modules")  # options that are not kept: they say where, not what
+MOST_PER_CENT = 2**32 - 1  # the kernel's parameters are any unsigned int
+BOOT_SECONDS, SECONDS_AN_OPERATION = 26, 0.0012  # as measured where README.md says
 TRACE_KB_PER_MB = 384  # of the guest's memory, three eighths hold the trace until the end
 
 
@@ -43,7 +48,9 @@ def main(arguments: list[str] | None = None) -> None:
     check_tools()
     cache = cache_folder()
     kernel = find_kernel(options.kernel, options.modules, cache)
-    with tempfile.TemporaryDirectory(dir=cache) as scratch:
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))  # so that all is cleared away
+    with tempfile.TemporaryDirectory(dir=cache) as scratch, new_folder(options.folder):
         checks = record(kernel, content, options, Path(scratch))
     failed = [f"{what}: {found}" for what, found in checks.items() if not holds(found)]
     if failed:
@@ -64,9 +71,9 @@ def parser() -> argparse.ArgumentParser:
     zswap = top.add_argument_group("zswap")
     zswap.add_argument("--zpool", choices=tuple(SIZES), default="zbud", help="the backend (zbud)")
     zswap.add_argument("--compressor", choices=COMPRESSORS, default="lzo", help="(lzo)")
-    zswap.add_argument("--max-pool-percent", type=number(1, 100), default=1, metavar="N", help="(1)")
+    zswap.add_argument("--max-pool-percent", type=number(0, MOST_PER_CENT), default=1, metavar="N", help="(1)")
     zswap.add_argument(
-        "--accept-threshold-percent", type=number(1), default=110, metavar="N",
+        "--accept-threshold-percent", type=number(0, MOST_PER_CENT), default=110, metavar="N",
         help="(110: zswap keeps evicting; with its own default, 90, Linux 6.1 gets full and stays so)",
     )  # fmt: skip
     zswap.add_argument("--exclusive-loads", choices=("Y", "N"), help="where the kernel has that parameter")
@@ -78,9 +85,9 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def number(least: int, most: int = 1 << 32) -> Any:
+def number(least: int, most: int = 2**32 - 1) -> Any:
     def whole(text: str) -> int:
-        if not text.isdecimal() or not least <= int(text) < most + 1:
+        if not text.isdecimal() or not least <= int(text) <= most:
             raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
         return int(text)
 
@@ -106,16 +113,29 @@ def cache_folder() -> Path:
     return folder
 
 
+@contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """Make a folder now: a place that cannot be written to is said at once. If nothing comes into it, it goes."""
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # it holds something
+            for each in made:
+                each.rmdir()
+
+
 def record(kernel: Kernel, content: bytes, options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     """Boot, decode and write the folder; returns the checks."""
-    options.folder.mkdir(parents=True, exist_ok=True)  # now: a place that cannot be written to is said at once
     root = initramfs(kernel, scratch)
     print(f"booting {kernel.name}, to learn its symbols ...", flush=True)
     lines = learn_probes(kernel, root, options, scratch)
     print("booting again, and recording ...", flush=True)
     listed = "".join(f"{line}\n" for line in lines).encode()
     extra = {"script": content, "probes": listed, "run.conf": settings(options)}
-    console, given = boot(kernel, root + archive(extra), scratch, options.memory, options.swap)
+    estimate = BOOT_SECONDS + len(content) // 8 * SECONDS_AN_OPERATION
+    console, given = boot(kernel, root + archive(extra), scratch, options.memory, options.swap, estimate)
     (options.folder / "console.txt").write_text(console)
     if "ring.txt" not in given:
         sys.exit(f"the guest ended before it had recorded anything; {options.folder / 'console.txt'} says why")
@@ -131,7 +151,10 @@ def record(kernel: Kernel, content: bytes, options: argparse.Namespace, scratch:
     counted = ", ".join(f"{facts['operations'].get(op, 0)} {words}" for op, words in said.items())
     print(f"{options.folder}: {len(rows)} rows; {counted}")
     if others := sum(row["op"] == "swapout" and row["task"] != "workload" for row in rows):
-        print(f"{others} page-outs were the kernel's own, which was short of memory: give it more with --memory MB")
+        print(
+            f"at least {others} page-outs were the kernel's own, which was short of memory (those that it makes in the"
+        )
+        print("workload's own task look like the workload's): give it more with --memory MB")
     checks: dict[str, Any] = facts["checks"]
     return checks
 
@@ -139,7 +162,7 @@ def record(kernel: Kernel, content: bytes, options: argparse.Namespace, scratch:
 def learn_probes(kernel: Kernel, root: bytes, options: argparse.Namespace, scratch: Path) -> list[str]:
     """Ask the kernel itself which functions it has and where its fields lie; make the probes from that."""
     asked = archive({"run.conf": f"MODE=symbols\nZPOOL={options.zpool}\n".encode()})
-    console, given = boot(kernel, root + asked, scratch, options.memory, options.swap)
+    console, given = boot(kernel, root + asked, scratch, options.memory, options.swap, BOOT_SECONDS)
     if "kallsyms" not in given:
         remedy = "" if kernel.modules else "; if its drivers are modules, name their folder with --modules"
         sys.exit(f"the guest did not get as far as to its disks{remedy}. The end of its console:\n{console[-2000:]}")
@@ -239,7 +262,8 @@ def adds_up(
 
 def holds(found: Any) -> bool:
     """Whether a check found nothing amiss: no losses, or the same number twice."""
-    return not found or (isinstance(found, list) and len(set(found)) == 1 and len(found) == 2)
+    numbers = isinstance(found, list) and len(found) == 2 and all(isinstance(number, int) for number in found)
+    return bool(found[0] == found[1]) if numbers else not found
 
 
 def write(folder: Path, trace: bytes, facts: dict[str, Any], samples: bytes, content: bytes) -> None:

@@ -1,7 +1,9 @@
 """Scripts for workload.c: which page is written, paged out, read and freed, and when.
 
-A script of one's own is a text with a line for each operation, in the words of zswaplab's workloads:
-`write 3`, `page_out 3`, `read 3`, `free 3`. An empty line, and what follows a `#`, says nothing.
+A script of one's own is a text with a line for each operation, in the words of zswaplab's workloads: `write 3`,
+`write 3 17` (contents number 17 of page 3), `write 3 zeros`, `page_out 3`, `read 3`, `free 3`; `worker` and
+`drop_cache`, for which the program waits a moment; `swapoff`, at the end. An empty line, and what follows a `#`, says
+nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from itertools import accumulate
 
 VERBS = {"write": "W", "read": "R", "page_out": "O", "free": "F"}
 SAMPLE_EVERY = 250  # operations, the sample itself included
+WAITS = ("worker", "drop_cache")  # what the kernel does by itself, as soon as it comes to it
+ZEROS = 0  # the version of a page of zeros
 MOST_PAGES = 1 << 24  # a record has 24 bits for the page's number
 
 
@@ -40,8 +44,8 @@ class Script:
             self.since_sample = 0
             self.add("S")
 
-    def write(self, page: int) -> None:
-        self.versions[page] = self.versions.get(page, 0) + 1
+    def write(self, page: int, version: int | None = None) -> None:
+        self.versions[page] = self.versions.get(page, 0) + 1 if version is None else version
         self.add("W", page, self.versions[page])
         self.touch(page)
 
@@ -57,6 +61,9 @@ class Script:
         self.in_memory.pop(page, None)
         self.add("F", page)
 
+    def wait(self) -> None:
+        self.add("K")
+
     def touch(self, page: int) -> None:
         self.in_memory[page] = None
         self.in_memory.move_to_end(page)
@@ -69,19 +76,47 @@ class Script:
 
 def from_text(text: str, name: str) -> tuple[bytes, int]:
     """(the script that a text says, how many pages it needs); ends the program for a line that says nothing known."""
-    script, pages = Script(), 0
+    script, pages, ended = Script(), 0, False
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.partition("#")[0].split()
         if not words:
             continue
-        if len(words) != 2 or words[0] not in VERBS or not words[1].isdecimal() or int(words[1]) >= MOST_PAGES:
+        if ended:
+            sys.exit(
+                f"{name}, line {number}: {line.strip()!r} comes after swapoff, which ends a recording; leave it out"
+            )
+        if not is_operation(words):
             known = ", ".join(f"{verb} PAGE" for verb in VERBS)
-            sys.exit(f"{name}, line {number}: {line.strip()!r} is no operation; write one of: {known}")
-        getattr(script, words[0])(int(words[1]))
-        pages = max(pages, int(words[1]) + 1)
+            sys.exit(
+                f"{name}, line {number}: {line.strip()!r} is no operation; write one of: {known}, write PAGE VERSION, "
+                "write PAGE zeros, worker, drop_cache, swapoff"
+            )
+        if words[0] in VERBS:
+            page, *version = (ZEROS if word == "zeros" else int(word) for word in words[1:])
+            getattr(script, words[0])(page, *version)
+            pages = max(pages, page + 1)
+        elif words[0] in WAITS:
+            script.wait()
+        ended = words == ["swapoff"]  # as every recording ends
     if not pages:
         sys.exit(f"{name}: has no operation; write lines like 'write 3' and 'page_out 3'")
     return bytes(script), pages
+
+
+def is_operation(words: list[str]) -> bool:
+    """Whether a line's words are an operation that a guest can be asked for."""
+    verb, *rest = words
+    if verb not in VERBS:
+        return not rest and verb in (*WAITS, "swapoff")
+    if not rest or not rest[0].isdecimal() or int(rest[0]) >= MOST_PAGES:
+        return False
+    contents = rest[1:]
+    return not contents or (verb == "write" and len(contents) == 1 and is_contents(contents[0]))
+
+
+def is_contents(word: str) -> bool:
+    """A page's contents: zeros, or a number that workload.c can hold."""
+    return word == "zeros" or (word.isdecimal() and 0 < int(word) < 1 << 32)
 
 
 def zipf(rng: random.Random, pages: int, skew: float) -> Callable[[], int]:

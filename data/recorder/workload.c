@@ -7,10 +7,11 @@
  * u32 with the operation in its low byte and the page's number above, and a
  * u32 argument.
  *
- *   W page version   write the page's contents of that version
+ *   W page version   write the page's contents of that version; 0 is zeros
  *   R page           read the page and check every byte of it
  *   O page           page it out: madvise(MADV_PAGEOUT)
  *   F page           give it back: madvise(MADV_DONTNEED)
+ *   K                wait a moment: what is due in the kernel is done then
  *   S                write down zswap's debugfs counters, a line of COUNTERFILE
  *
  * Before it does so it says so in trace_marker: the trace then shows to which
@@ -29,6 +30,7 @@
 #define COUNTERS "/sys/kernel/debug/zswap"
 #define TRACE_MARKER "/sys/kernel/tracing/trace_marker"
 #define MAX_COUNTERS 64
+#define MOMENT 20000	/* microseconds */
 
 enum status { GOOD, WRONG_BYTES, CANNOT_START, NO_SUCH_PAGE, NO_SUCH_OPERATION };
 
@@ -99,7 +101,10 @@ static void write_page(uint8_t *p, uint32_t page, uint32_t new_version)
 	static uint8_t content[PAGE_BYTES];
 
 	/* elsewhere first: the page itself must be touched once, in one go */
-	fill_page(content, seed, page, new_version);
+	if (new_version)
+		fill_page(content, seed, page, new_version);
+	else
+		memset(content, 0, PAGE_BYTES);
 	memcpy(p, content, PAGE_BYTES);
 	version[page] = new_version;
 }
@@ -122,6 +127,10 @@ static enum status run(char op, uint32_t page, uint32_t argument)
 
 	if (page >= pages)
 		return NO_SUCH_PAGE;
+	if (op == 'K') {	/* the program does nothing, so no mark says it */
+		usleep(MOMENT);
+		return GOOD;
+	}
 	mark(op, page, op == 'R' ? version[page] : op == 'S' ? samples : argument);
 	switch (op) {
 	case 'W':

@@ -61,12 +61,15 @@ REFUSED: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "memory in parts": (lambda: Machine(ram_pages=40.0), ["ram_pages=40.0", "whole number"]),
     "memory True": (lambda: Machine(ram_pages=True), ["ram_pages=True", "whole number"]),
     "no device": (lambda: Machine(swap_pages=1), ["swap_pages=1", "pages from 2"]),
-    "pool -1 %": (lambda: Machine(max_pool_percent=-1), ["max_pool_percent=-1", "per cent from 0 to 100"]),
-    "pool 101 %": (lambda: Machine(max_pool_percent=101), ["max_pool_percent=101", "from 0 to 100"]),
+    "pool -1 %": (lambda: Machine(max_pool_percent=-1), ["max_pool_percent=-1", "per cent from 0 to 4,294,967,295"]),
+    "pool 2^32 %": (
+        lambda: Machine(max_pool_percent=2**32),
+        ["max_pool_percent=4294967296", "from 0 to 4,294,967,295"],
+    ),
     "accept -1 %": (lambda: Machine(accept_threshold_percent=-1), ["accept_threshold_percent=-1", "from 0"]),
-    "accept 1001 %": (
-        lambda: Machine(accept_threshold_percent=1001),
-        ["accept_threshold_percent=1001", "per cent from 0 to"],
+    "accept 2^32 %": (
+        lambda: Machine(accept_threshold_percent=2**32),
+        ["accept_threshold_percent=4294967296", "per cent from 0 to 4,294,967,295"],
     ),
     "short page": (lambda: Machine().write(3, bytes(4095)), ["4,095 bytes", "exactly 4,096", "seed"]),
     "long page": (lambda: Machine().write(3, bytes(4097)), ["4,097 bytes", "exactly 4,096"]),
@@ -118,7 +121,7 @@ def test_what_cannot_be_is_refused_with_a_remedy(case: str) -> None:
 
 
 def test_the_ends_of_each_range_are_allowed() -> None:
-    for percent in (0, 100):
+    for percent in (0, 101, 2**32 - 1):
         Machine(max_pool_percent=percent, accept_threshold_percent=percent)
     Machine(ram_pages=1, swap_pages=2)
 

@@ -235,6 +235,19 @@ def test_writeback_drops_references_as_the_stage_does(stage: str, references: li
 
 
 @pytest.mark.parametrize(
+    ("max_pool", "accept", "limit", "threshold"),
+    [
+        (0, 0, 0, 0), (1, 2000, 521, 10434), (200, 90, 104348, 93912),
+        (100, 2**32 - 1, 52174, 2240856236493), (2**32 - 1, 2**32 - 1, 2240856236493, 136505861315441044),
+    ],
+)  # fmt: skip
+def test_percentages_are_any_unsigned_int(max_pool: int, accept: int, limit: int, threshold: int) -> None:
+    """The last threshold has wrapped at 64 bits, as `totalram_pages() * 4294967295 / 100 * 4294967295` does in C."""
+    zswap = Checked(ram_pages=52174, max_pool_percent=max_pool, accept_threshold_percent=accept).zswap
+    assert (zswap.limit, zswap.accept_threshold) == (limit, threshold)
+
+
+@pytest.mark.parametrize(
     ("ram_pages", "full_from", "accepts_up_to"), [(1000, 201, 179), (1009, 202, 180)], ids=["1000", "1009"]
 )
 def test_limits_are_the_kernels_integers(

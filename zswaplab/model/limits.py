@@ -23,15 +23,15 @@ PARAMETERS = (
     "zpool", "compressor", "max_pool_percent", "accept_threshold_percent", "enabled", "same_filled_pages_enabled",
     "non_same_filled_pages_enabled", "exclusive_loads",
 )  # fmt: skip
-PERCENT = {"max_pool_percent": 100, "accept_threshold_percent": 1000}  # the most; the kernel takes any threshold
+MOST_PER_CENT = 2**32 - 1  # any unsigned int, as the kernel takes it, also over 100
 CHOICES = {"zpool": tuple(ZPOOLS), "exclusive_loads": (True, False, "on", "off")}
 
 
 def check_parameter(name: str, value: object) -> None:
     """Raise BadInput unless zswap has a parameter of that name and it can have that value."""
     choose("parameter", name, PARAMETERS)
-    if name in PERCENT:
-        require(name, value, 0, PERCENT[name], "per cent")
+    if name.endswith("_percent"):
+        require(name, value, 0, MOST_PER_CENT, "per cent")
     elif name != "compressor":
         choose(name, value, CHOICES.get(name, (True, False)))
     elif isinstance(value, type) or not hasattr(value, "compress"):
@@ -113,12 +113,12 @@ class Limits:
     @property
     def limit(self) -> int:
         """Pages up to which zswap takes more."""
-        return self.ram_pages * self.max_pool_percent // 100
+        return self.ram_pages * self.max_pool_percent % 2**64 // 100  # an unsigned long
 
     @property
     def accept_threshold(self) -> int:
         """Pages under which a zswap that was full takes pages again."""
-        return self.ram_pages * self.accept_threshold_percent // 100 * self.max_pool_percent // 100
+        return self.ram_pages * self.accept_threshold_percent % 2**64 // 100 * self.max_pool_percent % 2**64 // 100
 
     def is_full(self) -> bool:
         """Whether zswap has more pages than the limit, and so takes no more (`zswap_is_full`)."""

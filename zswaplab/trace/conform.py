@@ -14,6 +14,7 @@ from .explain import replay_in_order
 from .findings import Problem
 from .read import Row, read, read_head
 from .shipped import find_run
+from .trust import doubts
 from .variants import machine_for
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class Verdict:
 
     `problems` lists what disagreed, as (row, what, recorded, model), in the recording's order;
     `inferred` the rows whose order was chosen; `reasons` how often each reason was given; `around` the rows
-    before and after the first problem.
+    before and after the first problem. `doubts` are what the recorder's own checks found amiss (events lost, say):
+    what is said of such a recording is worth little.
     """
 
     run: str
@@ -41,6 +43,7 @@ class Verdict:
     reasons: Counter[str]
     seconds: float
     around: list[Row] = field(repr=False)
+    doubts: list[str] = field(default_factory=list)
 
     @property
     def agrees(self) -> bool:
@@ -65,6 +68,9 @@ class Verdict:
     def text(self) -> str:
         """The verdict for a terminal: the table, why, and the first disagreement with its surroundings."""
         lines = [f"{self.run}  (held against stage {self.stage})", ""]
+        if self.doubts:
+            lines += ["do not trust this recording: its recorder's own checks (checks in counters.json) found"]
+            lines += [*(f"  {doubt}" for doubt in self.doubts), "what disagrees may come of that; record it again", ""]
         lines.append(f"{'':16}" + "".join(f"{kind:>16}" for kind in CLASSES))
         for op, classes in self.counts.items():
             lines.append(f"{op:16}" + "".join(f"{classes[kind] or '·':>16}" for kind in CLASSES))
@@ -99,7 +105,7 @@ class Verdict:
             "run": self.run, "stage": self.stage, "agrees": self.agrees, "operations": self.operations,
             "classes": {kind: self.total(kind) for kind in CLASSES},
             "by operation": {op: dict(classes) for op, classes in self.counts.items()},
-            "reasons": dict(self.reasons), "order inferred": [row.line for row in self.inferred],
+            "doubts": self.doubts, "reasons": dict(self.reasons), "order inferred": [row.line for row in self.inferred],
             "problems": [
                 {"line": row.line, "operation": row.op, "what": what, "recorded": recorded, "model": repr(model)}
                 for row, what, recorded, model in self.problems[:100]
@@ -109,7 +115,8 @@ class Verdict:
 
     def __repr__(self) -> str:
         word = "no operation disagrees" if self.agrees else f"{self.total('disagrees')} operations disagree"
-        return f"<{self.run} against stage {self.stage}: {self.operations:,} operations, {word}>"
+        doubt = ", not to be trusted" if self.doubts else ""
+        return f"<{self.run} against stage {self.stage}: {self.operations:,} operations, {word}{doubt}>"
 
 
 _SHOWN = ("offset", "page", "length", "ret", "ok", "pool_pages", "stored_pages", "limit_hit", "written_back")
@@ -145,7 +152,10 @@ def conform(
     problems = sorted(findings.problems, key=lambda problem: problem[0].seq)
     around = _surroundings(recording.rows, problems[0][0]) if problems else []
     seconds = time.perf_counter() - started
-    return Verdict(recording.name, replay.machine.stage.id, counts, problems, inferred, reasons, seconds, around)
+    return Verdict(
+        recording.name, replay.machine.stage.id, counts, problems, inferred, reasons, seconds, around,
+        doubts(recording.settings),
+    )  # fmt: skip
 
 
 def _surroundings(rows: list[Row], row: Row) -> list[Row]:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from ..model.errors import BadInput
 from .columns import LATER, POINTS, TABLE, wrong_columns
 from .shipped import path_of
+from .trust import doubts, unseen_between, unseen_in_settings
 
 REQUIRED = (
     "seq", "seq_end", "tid", "parent", "op", "type", "offset", "length", "ret", "ok",
@@ -156,6 +157,8 @@ def read(folder: str | Path, columns: tuple[str, ...] | None = None) -> Recordin
             gc.enable()
     if not recording.rows:
         raise BadInput(f"{path}: has no rows; fetch it again")
+    for row, what in unseen_between(recording.rows):
+        raise BadInput(f"{path}: line {row.line}: {what}; record with one swapoff, at the end")
     return recording
 
 
@@ -197,12 +200,13 @@ def _read_settings(path: Path) -> dict[str, Any]:
         raise BadInput(f"{path}: params: {wrong[0]}={parameters[wrong[0]]!r} is not a whole number; fetch it again")
     if started.get("zswap.stored_pages", 0):
         raise BadInput(f"{path}: zswap was not empty when the recording began; record from the start of the machine")
-    for name, value in settings.get("params_end", {}).items():
-        if name.startswith("zswap.") and parameters.get(name, value) != value:
-            raise BadInput(
-                f"{path}: {name} was changed while it was recorded, from {parameters[name]!r} to {value!r}, and no row "
-                "says when; record with parameters that stay"
-            )
+    try:
+        doubts(settings)  # can be read
+        amiss = list(unseen_in_settings(settings))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise BadInput(f"{path}: not a recording's settings ({error!r}); fetch it again") from None
+    if amiss:
+        raise BadInput(f"{path}: {amiss[0]}")
     return settings
 
 

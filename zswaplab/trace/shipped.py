@@ -26,11 +26,11 @@ def find_run(run: str | Path) -> Path:
     folder = path_of("run", run, "the name of a shipped recording, or a recording's folder")
     if os.path.isdir(folder) or folder.name != str(run):
         return folder
-    shipped = shipped_runs()
-    if run not in shipped:
-        names = ", ".join(shipped) or "none"
+    known = shipped_runs() | clone_runs()
+    if run not in known:
+        names = ", ".join(known) or "none"
         raise BadInput(f"run={str(run)!r} is neither a folder nor a recording that is shipped; those are: {names}")
-    return shipped[str(run)]
+    return known[str(run)]
 
 
 def path_of(parameter: str, value: str | Path, remedy: str) -> Path:
@@ -43,3 +43,9 @@ def path_of(parameter: str, value: str | Path, remedy: str) -> Path:
 def shipped_runs() -> dict[str, Path]:
     """Name -> folder of each shipped recording."""
     return {file.parent.name: file.parent for file in sorted((data_dir() / "recordings").glob("*/counters.json"))}
+
+
+def clone_runs() -> dict[str, Path]:
+    """Name -> folder of each recording that a clone has in `recordings/`, and no wheel."""
+    folder = data_dir().parent / "recordings"
+    return {file.parent.name: file.parent for file in sorted(folder.glob("*/counters.json"))}
