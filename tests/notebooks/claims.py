@@ -3,7 +3,7 @@
 A claim is a sentence with a number, a version, or one of always, never, only, every. It is proven in one of three ways:
 
 * a code cell with an `assert`, after it and before the next heading, has each of its numbers;
-* it names a recording that ships, in `code`, or links to what a kernel printed (data/consoles);
+* it names a recording that ships, in `code`, or links to its card, or to what a kernel printed (data/consoles);
 * it carries a mark, which nobody sees: `<!-- § 2.1 -->` says which section of the notes on the kernel's behaviour
   shows it, `<!-- commit:path:lines#symbol -->` which part of the kernel.
 
@@ -65,8 +65,8 @@ def proof(sentence: str, asserting: str) -> str:
         return mark[0]
     if cited := next((run for run in shipped_runs() if f"`{run}`" in sentence), ""):
         return f"recording {cited}"
-    if "data/consoles/" in sentence:
-        return "what a kernel printed"
+    if "data/consoles/" in sentence or "data/recordings/" in sentence:
+        return "what a kernel printed, or a recording's card"
     there = {number for text in re.findall(r"[\d_.]+", asserting) for number in (text.replace("_", "").strip("."),)}
     return "asserted below" if asserting and numbers(words_of(sentence)) <= there else ""
 

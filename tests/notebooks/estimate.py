@@ -11,7 +11,7 @@ QUESTION = re.compile(r"\bpredict\(\"|\*Think for a bit\*|\*\*Your turn\*\*")
 
 
 def minutes(notebook: Any) -> int:
-    """The estimate in whole minutes. A question is a prediction, a turn of the reader's, or something to think about."""
+    """The estimate, rounded. A question is a prediction, a turn of the reader's, or something to think about."""
     words = sum(len(words_of(cell.source).split()) for cell in notebook.cells if cell.cell_type == "markdown")
     cells = sum(cell.cell_type == "code" for cell in notebook.cells)
     questions = sum(len(QUESTION.findall(cell.source)) for cell in notebook.cells)

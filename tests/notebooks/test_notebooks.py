@@ -14,10 +14,9 @@ import pytest
 from nbclient.exceptions import CellExecutionError
 
 from notebooks.publish import PNG, executed
-
-FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
-PATHS = sorted(FOLDER.glob("*.ipynb"))
-PAGE_SIZE = 4096
+from tests.notebooks.estimate import minutes
+from tests.notebooks.prose import PATHS, is_heading
+from zswaplab.teach.questions import PLACES, bank
 
 every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
@@ -112,14 +111,40 @@ def test_a_heading_comes_every_few_cells(notebook: Any) -> None:
     assert [notebook.cells[start].source for start, end in between if end - start > 10] == []
 
 
-def is_heading(cell: Any) -> bool:
-    return bool(cell.cell_type == "markdown" and re.match(r"#{1,3} ", cell.source))
-
-
 @every_notebook
 def test_summary_and_exercises_end_it(notebook: Any) -> None:
     headings = [cell.source.splitlines()[0] for cell in notebook.cells if is_heading(cell)]
     assert headings[-2:] == ["## Summary", "## Exercises"]
+
+
+# -- the form of a notebook --------------------------------------------------------------------------
+
+
+@every_notebook
+def test_it_begins_with_a_question_an_objective_and_the_minutes(notebook: Any) -> None:
+    first = notebook.cells[0].source
+    assert [mark for mark in ("**The question.**", "**Afterwards you can**") if mark not in first] == []
+    said = re.search(r"^\*Estimated: (\d+) minutes", first, re.MULTILINE)
+    assert said and int(said[1]) == minutes(notebook)
+
+
+@every_notebook
+def test_it_asks_its_predictions_in_their_order(path: Path, notebook: Any) -> None:
+    asked = [id for cell in code(notebook) for id in re.findall(r"\bpredict\(\"([\d.]+)\"\)", cell.source)]
+    assert asked == [id for id, question in bank().items() if question.notebook == path.stem[:2]]
+    assert [bank()[id].place for id in asked] == [*PLACES][: len(asked)]
+
+
+@every_notebook
+def test_the_reader_is_the_kernel_once(notebook: Any) -> None:
+    assert sum("**Your turn**" in cell.source for cell in notebook.cells) == 1
+
+
+@every_notebook
+def test_its_summary_has_five_lines_and_says_what_is_left_out(notebook: Any) -> None:
+    summary = next(cell.source for cell in notebook.cells if cell.source.startswith("## Summary"))
+    assert len(re.findall(r"^\* ", summary, re.MULTILINE)) == 5
+    assert "**What the model leaves out**" in summary and "**To read on**" in summary
 
 
 @every_notebook
@@ -185,38 +210,6 @@ def test_a_picture_of_a_player_says_that_it_is_one(notebook: Any) -> None:
 def test_every_header_of_a_table_says_something(notebook: Any) -> None:
     for cell, output in outputs(notebook):
         assert "<th></th>" not in output.get("data", {}).get("text/html", ""), cell
-
-
-# -- numbers in prose ---------------------------------------------------------------------------------
-
-NUMBER = re.compile(r"(?<![\w.,/-])\d[\d,]*\d(?![\w/]|\.\d)")
-
-
-def numbers(text: str) -> set[int]:
-    """The numbers of three digits and more, but for years and the size of a page."""
-    found = {int(match.replace(",", "")) for match in NUMBER.findall(text)}
-    return {number for number in found if number > 99 and not 1990 <= number < 2100} - {PAGE_SIZE}
-
-
-@every_notebook
-def test_a_number_in_prose_is_asserted_near_by(notebook: Any) -> None:
-    for place, cell in enumerate(notebook.cells):
-        near = notebook.cells[max(0, place - 4) : place + 5]
-        asserted = " ".join(other.source for other in near if other.cell_type == "code" and "assert" in other.source)
-        if cell.cell_type == "markdown":
-            assert numbers(cell.source) <= {int(digits) for digits in re.findall(r"\d+", asserted)}, cell.id
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("Of 4,096 bytes 1,340 are left.", {1340}),
-        ("In 2023 it took 264 steps, 12 of them loads", {264}),
-        ("Linux 6.1.176, `page-123`, https://example.org/1234", set()),
-    ],
-)
-def test_numbers_are_found(text: str, found: set[int]) -> None:
-    assert numbers(text) == found
 
 
 # -- a static copy ------------------------------------------------------------------------------------
