@@ -130,7 +130,7 @@ def test_it_begins_with_a_question_an_objective_and_the_minutes(notebook: Any) -
 
 @every_notebook
 def test_it_asks_its_predictions_in_their_order(path: Path, notebook: Any) -> None:
-    asked = [id for cell in code(notebook) for id in re.findall(r"\bpredict\(\"([\d.]+)\"\)", cell.source)]
+    asked = [id for cell in code(notebook) for id in re.findall(r"\bpredict\(\"([\d.]+)\"[,)]", cell.source)]
     assert asked == [id for id, question in bank().items() if question.notebook == path.stem[:2]]
     assert [bank()[id].place for id in asked] == [*PLACES][: len(asked)]
 
