@@ -15,7 +15,7 @@ import ipywidgets  # type: ignore[import-untyped]
 import traitlets
 
 from ..model.errors import BadInput, choose
-from ..model.limits import PARAMETERS, PERCENT
+from ..model.limits import MOST_PER_CENT, PARAMETERS
 from ..model.stages import LOAD_ENDS, STAGES, forms_of
 from ..model.swap import DEVICES
 from ..model.zpool import ZPOOLS
@@ -282,8 +282,8 @@ def _settings(run: History) -> list[dict[str, Any]]:
         {"name": name, "values": values, "now": before, "here": _while_it_runs(run, name, values[0])}
         for name, (before, values) in offered.items() if len(values) > 1
     ]  # fmt: skip
-    return found + [{"name": name, "least": 0, "most": most, "now": getattr(now, name), "here": True}
-                    for name, most in PERCENT.items()]  # fmt: skip
+    return found + [{"name": name, "least": 0, "most": MOST_PER_CENT, "now": getattr(now, name), "here": True}
+                    for name in PARAMETERS if name.endswith("_percent")]  # fmt: skip
 
 
 def _own_fields(run: History, other: History) -> list[str]:
