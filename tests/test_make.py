@@ -48,6 +48,7 @@ class House:
         self.shipped = self.clone / "notebooks" / "00-start-here.ipynb"
         self.shipped.write_text("shipped")
         (self.clone / "notebooks" / "exercises" / "ex 00.ipynb").write_text("exercise")
+        (self.clone / "notebooks" / "glossary.md").write_text("what notebooks link to")
         self.mine = self.clone / "my-notebooks" / "00-start-here.ipynb"
         for tool in TOOLS:
             (self.bin / tool).symlink_to(str(shutil.which(tool)))
@@ -181,6 +182,7 @@ def test_lab_opens_on_a_copy_and_keeps_what_its_reader_wrote(house: House) -> No
     assert house.asked("-m jupyterlab", "--notebook-dir=my-notebooks", "/lab/tree/00-start-here.ipynb")
     assert house.mine.read_text() == "shipped"
     assert (house.clone / "my-notebooks" / "exercises" / "ex 00.ipynb").read_text() == "exercise"
+    assert (house.clone / "my-notebooks" / "glossary.md").read_text() == "what notebooks link to"
     house.mine.write_text("mine")
     assert "is newer" not in house.make("lab").stdout
     assert house.mine.read_text() == "mine"
