@@ -1,6 +1,6 @@
 """The state of a machine and its CPUs: put back in place, and named, so that equal states are known as equal.
 
-What is named is all of the model's data that _decides what can happen next, and each running function's place and
+What is named is all of the model's data that decides what can happen next, and each running function's place and
 locals. Things are numbered as they are first met, so that it does not matter which of them they are.
 
 A name has a part for the machine and one for each CPU. A step reads and changes only what is reached from the machine
