@@ -122,7 +122,7 @@ def test_exclusive_loads_can_be_turned_on_while_running(machine: Machine) -> Non
 
 @pytest.mark.parametrize("parameters", [
     {"exclusive_loads": "v2"}, {"exclusive_loads": None}, {"compressor": 3}, {"compressor": Deflate},
-    {"zpool": "zstd"}, {"compressor": "zbud"}, {"max_pool_percent": 101}, {"max_pool_percent": -1}, {"enabled": "Y"},
+    {"zpool": "zstd"}, {"compressor": "zbud"}, {"max_pool_percent": 2**32}, {"max_pool_percent": -1}, {"enabled": "Y"},
     {"accept_threshold_percent": 0.9}, {"nonsense": 1}, {"max_pool_percent": 50, "enabled": 2},
 ])  # fmt: skip
 def test_bad_parameters_change_nothing(machine: Machine, parameters: dict[str, Any]) -> None:

@@ -248,7 +248,7 @@ def test_a_fork_of_a_race_keeps_to_the_schedule_as_far_as_it_can() -> None:
     assert [moment.cpu for moment in other.moments] == [moment.cpu for moment in history.moments]
 
 
-@pytest.mark.parametrize("settings", [{}, {"stage": "1"}, {"exclusive_loads": "v1"}, {"max_pool_percent": 101}])
+@pytest.mark.parametrize("settings", [{}, {"stage": "1"}, {"exclusive_loads": "v1"}, {"max_pool_percent": 2**32}])
 def test_what_cannot_change_in_a_running_machine_is_refused(settings: Any) -> None:
     history = record(Machine("1", exclusive_loads="v2"), ["write 1", "page_out 1"])
     with pytest.raises(BadInput):

@@ -88,6 +88,8 @@ def run(tab: Page, number: int) -> str:
     prompt = cell.locator(".jp-InputPrompt")
     before = prompt.inner_text()
     for _ in range(40):
+        if (ask := tab.locator(".jp-Dialog .jp-mod-accept")).count():  # which kernel: it was slow to come
+            ask.click()
         with suppress(TimeoutError):
             prompt.click(timeout=3000)
             tab.keyboard.press("Shift+Enter")
