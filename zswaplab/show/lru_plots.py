@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..trace.tables import snapshots
 from .figures import SMALL, Paper, dressed, label, new_figure, offset_copy, paper_of, times
 from .palette import OKABE_ITO, entry_colour
 from .timeline import Timeline, timeline
@@ -133,7 +134,7 @@ def _mark_moves(axes: Axes, found: Timeline, again: list[tuple[int, int]], paper
 def _as_map(found: Timeline, columns: int, paper: Paper) -> Figure:
     written = found.events["written back"]
     every = max(1, found.length // columns)
-    listed = [ages for _, ages in snapshots(found, every)]
+    listed = [[age for _, age in those] for _, those in snapshots(found.changes, found.length, every)]
     deepest = max(map(len, listed), default=0) or 1
     finding = "nothing is written back"
     if written:
@@ -291,17 +292,3 @@ def moves(found: Timeline) -> list[tuple[int, int]]:
             moved.append((moment, what))
         (listed.add if put else listed.discard)(what)
     return moved
-
-
-def snapshots(found: Timeline, every: int) -> Iterator[tuple[int, list[int]]]:
-    """Every so many moments the ages on the LRU, from head to tail."""
-    order: dict[int, int] = {}  # what is listed -> when it was put at the head; the last is the head
-    done = 0
-    for moment in range(0, found.length + 1, every):
-        while done < len(found.changes) and found.changes[done][0] < moment:
-            number, put, what = found.changes[done]
-            order.pop(what, None)
-            if put:
-                order[what] = number
-            done += 1
-        yield moment, [moment - since for since in reversed(order.values())]

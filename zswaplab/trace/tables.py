@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -101,6 +102,23 @@ class Life(NamedTuple):
     written_back: bool
 
 
+def snapshots(
+    changes: Sequence[tuple[int, bool, int]], length: int, every: int
+) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+    """Every so many of `length` moments what is on the LRU, from head to tail: (what, its age in moments)."""
+    order: dict[int, int] = {}  # what is listed -> when it was put at the head; the last is the head
+    done = 0
+    for moment in range(0, length + 1, every):
+        while done < len(changes) and changes[done][0] < moment:
+            number, put, what = changes[done]
+            order.pop(what, None)
+            if put:
+                order[what] = number
+            done += 1
+        yield moment, [(what, moment - since) for what, since in reversed(order.items())]
+
+
+
 @dataclass
 class Replayed:
     """A replayed recording: what the model did, operation by operation.
@@ -142,18 +160,7 @@ class Replayed:
         Raises BadInput if `every` is no number of operations.
         """
         require("every", every, 1, 10**9, "operations")
-        order: dict[int, int] = {}  # what is listed -> when it was put at the head; the last is the head
-        snapshots = []
-        done = 0
-        for moment in range(0, len(self.rows) + 1, every):
-            while done < len(self.changes) and self.changes[done][0] < moment:
-                number, put, what = self.changes[done]
-                order.pop(what, None)
-                if put:
-                    order[what] = number
-                done += 1
-            snapshots.append((moment, [(what, moment - since) for what, since in reversed(order.items())]))
-        return snapshots
+        return list(snapshots(self.changes, len(self.rows), every))
 
     def lives(self) -> list[Life]:
         """Every entry that was on zswap's LRU, in the order of their ends; none where the backend lists pages."""
