@@ -5,14 +5,13 @@ nothing.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.serving import running_lab
+from tests.serving import opened_notebook
 from tests.show.test_player_lab import run
 
 if TYPE_CHECKING:
@@ -37,34 +36,12 @@ CELLS = [
 @pytest.fixture(scope="module")
 def lab(browser: Browser, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """A notebook of which the two cells that show the scheduler have run."""
-    folder = tmp_path_factory.mktemp("hands")
-    (folder / "work").mkdir()
-    cells = [
-        {"cell_type": "code", "id": f"c{number}", "metadata": {}, "outputs": [], "execution_count": None,
-         "source": source.format(repository=str(repository))}
-        for number, source in enumerate(CELLS)
-    ]  # fmt: skip
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": kernel, "cells": cells}
-    (folder / "work" / "hands.ipynb").write_text(json.dumps(notebook))
-    quiet = {
-        "@jupyterlab/apputils-extension:notification": {"fetchNews": "false"},
-        "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
-    }
-    (folder / "settings").mkdir()
-    (folder / "settings" / "overrides.json").write_text(json.dumps(quiet))
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--notebook-dir=work"]
-    command += ["--IdentityProvider.token=", f"--LabApp.app_settings_dir={folder / 'settings'}"]
-    with running_lab(command, folder, folder / "own") as server:
-        tab = browser.new_page(viewport={"width": 1400, "height": 1000})
-        tab.set_default_timeout(120_000)  # a busy machine starts JupyterLab slowly
-        tab.goto(server.url("lab/tree/hands.ipynb"))
-        tab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+    sources = [source.format(repository=str(repository)) for source in CELLS]
+    with opened_notebook(browser, tmp_path_factory.mktemp("hands"), "hands.ipynb", sources) as (tab, _):
         for number in range(2):
             run(tab, number)
         tab.locator(".zswaplab-scheduler[data-step]").wait_for()
         yield tab
-        tab.close()
 
 
 def test_cpus_are_run_by_keys_that_jupyterlab_never_gets(lab: Page) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.serving import running_lab
+from tests.serving import opened_notebook
 from tests.show.test_player_lab import run
 from zswaplab.teach.misconceptions import MISCONCEPTIONS
 from zswaplab.teach.predict import predict
@@ -31,35 +29,13 @@ CELLS = [
 @pytest.fixture(scope="module")
 def lab(browser: Browser, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, Path]]:
     """A notebook with two predictions, all of whose cells but the last have run, and its file."""
+    sources = [source.format(repository=str(repository)) for source in CELLS]
     folder = tmp_path_factory.mktemp("prediction")
-    (folder / "work").mkdir()
-    cells = [
-        {"cell_type": "code", "id": f"c{number}", "metadata": {}, "outputs": [], "execution_count": None,
-         "source": source.format(repository=str(repository))}
-        for number, source in enumerate(CELLS)
-    ]  # fmt: skip
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    file = folder / "work" / "asked.ipynb"
-    file.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": kernel, "cells": cells}))
-    settings = {
-        "@jupyterlab/apputils-extension:notification": {"fetchNews": "false"},
-        "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
-        "@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True},
-    }
-    (folder / "settings").mkdir()
-    (folder / "settings" / "overrides.json").write_text(json.dumps(settings))
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--notebook-dir=work"]
-    command += ["--IdentityProvider.token=", f"--LabApp.app_settings_dir={folder / 'settings'}"]
-    with running_lab(command, folder, folder / "own") as server:
-        tab = browser.new_page(viewport={"width": 1400, "height": 1400})
-        tab.set_default_timeout(120_000)
-        tab.goto(server.url("lab/tree/asked.ipynb"))
-        tab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+    with opened_notebook(browser, folder, "asked.ipynb", sources, height=1400, keep=True) as (tab, file):
         for number in range(3):
             run(tab, number)
         tab.locator(".sheet").nth(1).wait_for()
         yield tab, file
-        tab.close()
 
 
 def test_all_was_run_and_saved_and_nothing_is_given_away(lab: tuple[Page, Path]) -> None:
