@@ -104,5 +104,6 @@ def jupyter_lab(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     ours = repository / "zswaplab" / "show" / "jupyterlab.json"
     shutil.copy(ours, settings / "overrides.d" / "zswaplab.json")  # as the wheel installs it
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--notebook-dir=notebooks"]
+    command.append("--LabApp.expose_app_in_browser=True")  # for a test that asks JupyterLab itself
     with running_lab([*command, f"--LabApp.app_settings_dir={settings}"], scratch, scratch / "own") as server:
         yield server

@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = REPOSITORY / "zswaplab"
 PUBLIC = {
     "Machine", "Setup", "STAGES", "source", "diff", "record", "explore", "runs", "replay", "conform", "play", "lab",
-    "compare", "scheduler",
+    "compare", "goto", "scheduler",
     "predict",
 }  # fmt: skip
 HEAVY = ("pandas", "numpy", "matplotlib", "ipywidgets", "anywidget", "IPython")

@@ -19,7 +19,7 @@ from zswaplab.run.history import History
 from zswaplab.run.workloads import revisit
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -39,14 +39,15 @@ EDGES = """all => all.map(one => getComputedStyle(one)).map(look => [
 ])"""
 NARROW = {"width": 640, "height": 30_000}  # a laptop's window at 200 %
 OURS = "axe.run({ include: [['.jp-OutputArea'], ['.jp-RenderedMarkdown']] }, { resultTypes: ['violations'] })"
+OPENED: dict[Path, Watched] = {}  # the notebook that is open just now
 THEIRS = "jp-collapseHeadingButton"  # JupyterLab's own button, which has no name
 
 
 class Watched:
     """A page, what its console complains of, and the hosts it asks."""
 
-    def __init__(self, browser: Browser, **options: Any) -> None:
-        self.page = browser.new_page(**options)
+    def __init__(self, opener: Browser | BrowserContext, **options: Any) -> None:
+        self.page = opener.new_page(**options)
         self.page.set_default_timeout(120_000)
         self.complaints: list[str] = []
         self.hosts: set[str] = set()
@@ -62,9 +63,9 @@ class Watched:
 # -- as they lie there
 
 
-def opened(path: Path, browser: Browser, address: str, **options: Any) -> Watched:
+def opened(path: Path, opener: Browser | BrowserContext, address: str, **options: Any) -> Watched:
     """A notebook that was only opened: nothing in it has run, and JupyterLab does not trust it."""
-    watched = Watched(browser, **options)
+    watched = Watched(opener, **options)
     watched.page.goto(address)
     watched.page.get_by_text("| Idle").wait_for()
     last = len(nbformat.read(path, as_version=4).cells) - 1
@@ -72,25 +73,37 @@ def opened(path: Path, browser: Browser, address: str, **options: Any) -> Watche
     return watched
 
 
+@pytest.fixture(scope="module")
+def window(browser: Browser) -> Iterator[BrowserContext]:
+    """One for all notebooks, as JupyterLab's own scripts are then read once."""
+    context = browser.new_context(viewport=WHOLE)
+    yield context
+    context.close()
+
+
 @pytest.fixture(
     scope="module", params=[(path, theme) for path in PATHS for theme in ("Light", "Dark")],
     ids=lambda param: f"{param[0].stem}-{param[1]}",
 )  # fmt: skip
-def lying(request: Any, browser: Browser, jupyter_lab: Server) -> Iterator[tuple[Path, str, Watched]]:
+def lying(request: Any, window: BrowserContext, jupyter_lab: Server) -> tuple[Path, str, Watched]:
     """A notebook, a theme, and what JupyterLab shows of the one in the other."""
     path, theme = request.param
-    jupyter_lab.choose_theme(theme)
-    workspace = f"lab/workspaces/{path.stem}-{theme}"  # of its own: else what was open comes back
-    watched = opened(path, browser, jupyter_lab.url(f"{workspace}/tree/{path.name}"), viewport=WHOLE)
-    yield path, theme, watched
-    watched.page.close()
+    workspace = f"lab/workspaces/{path.stem}"  # of its own: else what was open comes back
+    if path not in OPENED:
+        for other, watched in list(OPENED.items()):
+            watched.page.close()
+            del OPENED[other]
+        OPENED[path] = opened(path, window, jupyter_lab.url(f"{workspace}/tree/{path.name}"))
+    page = OPENED[path].page
+    page.evaluate(f"jupyterapp.commands.execute('apputils:change-theme', {{theme: 'JupyterLab {theme}'}})")
+    page.locator(f"body[data-jp-theme-light={str(theme == 'Light').lower()}]").wait_for(state="attached")
+    return path, theme, OPENED[path]
 
 
 def test_a_notebook_that_is_only_opened_shows_everything(lying: tuple[Path, str, Watched]) -> None:
     from playwright.sync_api import expect
 
-    path, theme, watched = lying
-    assert watched.page.locator("body").get_attribute("data-jp-theme-light") == str(theme == "Light").lower()
+    path, _, watched = lying
     notebook, cells = nbformat.read(path, as_version=4), watched.page.locator(".jp-Notebook .jp-Notebook-cell")
     expect(cells).to_have_count(len(notebook.cells))
     for place, cell in enumerate(notebook.cells):

@@ -38,7 +38,8 @@ def notebook(folder: Path, *cells: str) -> Path:
 @pytest.mark.parametrize("path", WALKTHROUGH, ids=lambda path: path.stem)
 def test_every_notebook_has_stops_in_their_order(path: Path) -> None:
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    numbers = [int(found[1]) for cell in cells if (found := re.match(r"\*\*Stop (\d+)\.\*\* \w", "".join(cell["source"])))]
+    texts = ["".join(cell["source"]) for cell in cells]
+    numbers = [int(found[1]) for text in texts if (found := re.match(r"\*\*Stop (\d+)\.\*\* \w", text))]
     assert numbers == list(range(1, len(numbers) + 1)) and 3 <= len(numbers) <= 4
 
 
@@ -51,7 +52,8 @@ def test_a_stop_brings_what_its_notebook_has_there(here: ModuleType, capsys: pyt
 
 
 def test_nothing_is_shown_on_the_way(here: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    notebook(tmp_path, "# Mine: all", "print('shown')\nx = 1", "**Stop 1.** You *know* [x](y).", "x = 2", "**Stop 2.** So.")
+    cells = "# Mine: all", "print('shown')\nx = 1", "**Stop 1.** You *know* [x](y).", "x = 2", "**Stop 2.** So."
+    notebook(tmp_path, *cells)
     goto("07", 1, folder=tmp_path)
     assert vars(here)["x"] == 1
     assert capsys.readouterr().out == "07 Mine, stop 1: You know x.\nWhat stands before it has run: go on there.\n"
@@ -68,7 +70,7 @@ def test_what_is_not_there(here: ModuleType, tmp_path: Path, arguments: tuple[st
 
 
 def test_a_folder_without_notebooks_and_a_notebook_without_stops(here: ModuleType, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="there are no notebooks in .*: give the folder that has them"):
+    with pytest.raises(BadInput, match=r"there are no notebooks in .*: give the folder that has them"):
         goto("07", 1, folder=tmp_path)
     with pytest.raises(BadInput, match="notebook 07 has no stop"):
         goto("07", 1, folder=notebook(tmp_path, "# Mine", "x = 1"))
@@ -76,5 +78,5 @@ def test_a_folder_without_notebooks_and_a_notebook_without_stops(here: ModuleTyp
 
 def test_a_cell_that_fails_is_named_with_what_to_do(here: ModuleType, tmp_path: Path) -> None:
     notebook(tmp_path, "# Mine", "x = 1", "x / 0", "**Stop 1.** One.")
-    with pytest.raises(BadInput, match=r"cell 2 of 07-mine.ipynb fails with ZeroDivisionError.*fresh copy"):
+    with pytest.raises(BadInput, match=r"cell 2 of 07-mine\.ipynb fails with ZeroDivisionError.*fresh copy"):
         goto("07", 1, folder=tmp_path)
