@@ -333,11 +333,6 @@ ALSO = (  # what else is believed
         "With exclusive loads off: then there are two copies.",
         "stored pages", at("v6.5", *out(0), "read 0", exclusive_loads="fixed"), changes={"exclusive_loads": "off"},
     ),
-    Misconception(
-        "zbud-still-evicts", "zbud evicts by itself as long as not all of the series is in.",
-        "Up to patch 1.",
-        "written back", at("2", *out(0, 1), "worker"), changes={"stage": "1"},
-    ),
 )  # fmt: skip
 MISCONCEPTIONS: dict[str, Misconception] = {wrong.id: wrong for wrong in (*TABLE, *ALSO)}
 for wrong in MISCONCEPTIONS.values():
