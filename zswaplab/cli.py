@@ -247,20 +247,19 @@ def summary(verdicts: list[Verdict]) -> str:
 
 
 def runs(options: argparse.Namespace) -> int:
-    from .trace.shipped import clone_runs
+    from .trace.shipped import clone_runs, shipped_runs
     from .trace.tables import rows_of_runs
 
-    print("\n\n".join(folded(rows_of_runs(), shutil.get_terminal_size((0, 0)).columns)))
+    ours, more = rows_of_runs(shipped_runs()), rows_of_runs(clone_runs())
+    rows = [{**row, "in": "data/recordings"} for row in ours] + [{**row, "in": "recordings"} for row in more]
+    print("\n\n".join(folded(rows, shutil.get_terminal_size((0, 0)).columns)))
     if sys.stdout.isatty():  # the table alone for programs
-        print("\nThese come with zswaplab. " + more_runs(list(clone_runs())))
+        print("\n" + (IN_A_CLONE if more else NOT_IN_A_CLONE))
     return 0
 
 
-def more_runs(names: list[str]) -> str:
-    """Where recordings are that no wheel carries."""
-    if not names:
-        return "A clone of its repository has more, in the folder recordings/."
-    return f"This clone has more, in recordings/ (checksums in its MANIFEST): {', '.join(names)}."
+IN_A_CLONE = "Those in recordings/ come with a clone only; their checksums are in its MANIFEST."
+NOT_IN_A_CLONE = "These come with zswaplab. A clone of its repository has more, in the folder recordings/."
 
 
 def doctor(options: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 from zswaplab.cli import main
 from zswaplab.trace.conform import conform
-from zswaplab.trace.shipped import clone_runs, data_dir
+from zswaplab.trace.shipped import clone_runs, data_dir, shipped_runs
 
 FOLDER = data_dir().parent / "recordings"
 
@@ -24,14 +24,16 @@ def test_the_manifest_has_the_checksum_of_every_file() -> None:
     }
 
 
+@pytest.mark.parametrize("terminal", [True, False])
 def test_the_command_says_where_each_is(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
     assert main(["runs"]) == 0
-    said = capsys.readouterr().out
-    assert all(run in said for run in clone_runs())
-    assert "in recordings/ (checksums in its MANIFEST)" in said
+    table, _, after = capsys.readouterr().out.partition("\n\n")
+    places = {words[0]: words[-1] for words in map(str.split, table.splitlines()[1:])}
+    assert places == {**dict.fromkeys(shipped_runs(), "data/recordings"), **dict.fromkeys(clone_runs(), "recordings")}
+    assert after.startswith("Those in recordings/ come with a clone only") is terminal
 
 
 @pytest.mark.parametrize("run", [

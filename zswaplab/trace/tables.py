@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -34,13 +34,13 @@ def runs() -> pandas.DataFrame:
     """
     import pandas
 
-    return pandas.DataFrame(rows_of_runs())
+    return pandas.DataFrame(rows_of_runs(shipped_runs()))
 
 
-def rows_of_runs() -> list[dict[str, Any]]:
-    """The rows of `runs`, without pandas."""
+def rows_of_runs(folders: Mapping[str, Path]) -> list[dict[str, Any]]:
+    """The rows of `runs` for some recordings, by name, without pandas."""
     rows = []
-    for name, folder in shipped_runs().items():
+    for name, folder in folders.items():
         recording = read_head(folder)
         settings = recording.settings
         stage, form, _ = variant_of(recording, None)
