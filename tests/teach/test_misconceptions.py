@@ -45,6 +45,9 @@ BESIDES: dict[str, tuple[Any, Any]] = {
     "one-object-a-page": (1, 2),
     "lowest-page": (5, 0),
     "oldest-of-list": (10, 6),
+    "writeback-tidied": (NEVER, FAULTS),
+    "held-is-safe": (FAULTS, NEVER),
+    "header-stays": (1, 2),
 }
 ALL = list(MISCONCEPTIONS.values())
 
