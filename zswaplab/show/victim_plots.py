@@ -13,6 +13,8 @@ from .palette import OKABE_ITO
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from ..trace.read import Row
+
 _SEEN = ("store", "load", "writeback")
 
 
@@ -91,8 +93,13 @@ def recorded_victims(run: str | Path) -> list[Victim]:
     from ..trace.read import read
     from ..trace.shipped import find_run
 
-    rows = sorted((row for row in read(find_run(run)).rows if row.op in _SEEN), key=lambda row: row.seq_end)
-    return _victims((row.seq_end, row.op, row.cells["offset"], bool(row.cells["ok"])) for row in rows)
+    return victims_of(read(find_run(run), ("offset", "ok")).rows)
+
+
+def victims_of(rows: Iterable[Row]) -> list[Victim]:
+    """The same of rows that were read already, with the cells `offset` and `ok`."""
+    ends = sorted((row for row in rows if row.op in _SEEN), key=lambda row: row.seq_end)
+    return _victims((row.seq_end, row.op, row.cells["offset"], bool(row.cells["ok"])) for row in ends)
 
 
 def replayed_victims(replayed: Any) -> list[Victim]:
