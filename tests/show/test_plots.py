@@ -37,11 +37,13 @@ from zswaplab.show.plots import (
     plot_lru,
     plot_occupancy,
     plot_size,
+    plot_victims,
     png,
     save,
     show,
 )
 from zswaplab.show.timeline import Timeline, timeline
+from zswaplab.show.victim_plots import Victim, _told, late, recorded_victims, replayed_victims
 from zswaplab.trace.altered import altered
 from zswaplab.trace.read import read
 from zswaplab.trace.shipped import find_run
@@ -376,3 +378,44 @@ def test_labels_are_moved_apart_and_no_further() -> None:
         moved = apart(heights, 1.5)
         assert all(abs(one - other) >= 1.499 for number, one in enumerate(moved) for other in moved[:number])
         assert sorted(range(6), key=moved.__getitem__) == sorted(range(6), key=heights.__getitem__)
+
+
+# -- what leaves ----------------------------------------------------------------------------------------------
+
+
+def test_who_left_after_one_that_had_been_used_later_is_late() -> None:
+    first, second, third = Victim(7, 10), Victim(8, 30), Victim(9, 20)
+    assert late([first, third, second]) == []
+    assert late([first, second, third]) == [third]
+
+
+@pytest.mark.slow
+def test_the_kernels_victims_and_the_models_are_worked_out_alike(stretch: Replayed) -> None:
+    model = replayed_victims(stretch)
+    kernel = recorded_victims("p2-zbud-overflow")[: len(model)]
+    assert len(model) == 130 and [one.offset for one in kernel] == [one.offset for one in model]
+    assert all(abs(one.used - other.used) <= 1 for one, other in zip(kernel, model, strict=True))
+    assert late(kernel) == []
+
+
+def test_other_victims_are_told_of() -> None:
+    kernel, model = [Victim(7, 10), Victim(8, 30)], [Victim(8, 30), Victim(7, 10)]
+    assert _told("made", kernel, kernel).endswith("in the same order")
+    assert _told("made", kernel, model) == (
+        "in made 2 leave, 0 of them after one that had been used later; the model's are others"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_victims_plot_has_a_panel_for_each_recording(theme: str) -> None:
+    figure = plot_victims("f65-zbud-exact-on", "base-zbud-overflow", theme=theme)
+    victims = recorded_victims("base-zbud-overflow")
+    assert f"in base-zbud-overflow {len(victims):,} leave, {len(late(victims)):,} of them after one" in figure.alt
+    assert "the same, in the same order" in figure.alt and "in f65-zbud-exact-on nothing is written back" in figure.alt
+    assert len(figure.axes) == 2 and has_colour(figure, PAPERS[theme].ink)
+
+
+def test_a_plot_of_no_victims_is_refused() -> None:
+    with pytest.raises(BadInput, match=r"plot_victims\(\) has nothing to draw"):
+        plot_victims()

@@ -51,6 +51,9 @@ BESIDES: dict[str, tuple[Any, Any]] = {
     "met-in-the-swap-cache": (FAULTS, NEVER),
     "never-met": (NEVER, FAULTS),
     "loads-leave": (0, 1),
+    "writeback-tidied": (NEVER, FAULTS),
+    "held-is-safe": (FAULTS, NEVER),
+    "header-stays": (1, 2),
 }
 ALL = list(MISCONCEPTIONS.values())
 

@@ -104,10 +104,11 @@ class Shrinker(Life):
         if stage.writeback_finds:
             failed = yield from self.writeback_entry(pool, handle)
         else:
-            slot = entry.type, entry.offset
             if stage.header:
-                slot = mapped.header  # no longer mapped: something else may lie there by now
-            failed = yield from self.writeback_entry(pool, handle, entry, slot)
+                # no longer mapped: something else may lie there by now
+                failed = yield from self.writeback_entry(pool, handle, entry, mapped.header)
+            else:
+                failed = yield from self.writeback_entry(pool, handle, entry, (entry.type, entry.offset))
         yield tree.lock.acquire
         if failed:
             yield pool.lru_lock.acquire

@@ -14,6 +14,7 @@ from .lru_plots import choose_lives, places_of, plot_lru
 from .palette import OKABE_ITO
 from .pool_plots import plot_lengths, plot_occupancy, plot_size
 from .timeline import KINDS, timeline
+from .victim_plots import plot_victims
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "choose_lives", "places_of", "plot_ages", "plot_agreement", "plot_events", "plot_lengths", "plot_lru",
-    "plot_occupancy", "plot_size", "png", "save", "show",
+    "plot_occupancy", "plot_size", "plot_victims", "png", "save", "show",
 ]  # fmt: skip
 
 COLOUR_OF = {  # one of KINDS -> its event in the palette

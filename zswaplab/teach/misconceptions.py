@@ -333,6 +333,21 @@ ALSO = (  # what else is believed
         "With exclusive loads off: then there are two copies.",
         "stored pages", at("v6.5", *out(0), "read 0", exclusive_loads="fixed"), changes={"exclusive_loads": "off"},
     ),
+    Misconception(
+        "writeback-tidied", "Patch 6 tidies writeback up, and what could go wrong before can still go wrong.",
+        "For a frame whose slot was used again meanwhile: nobody unlocks it, before patch 6 and after.",
+        "failure", at("6", *out(3), cpus=["worker", "free 3"], swap_pages=SWAP_PAGES), changes={"stage": "5"},
+    ),
+    Misconception(
+        "held-is-safe", "An entry cannot be freed as long as reclaim has a reference to it.",
+        "If each reference is dropped once: with patch 6 reclaim drops its own and the tree's in one stretch.",
+        "failure", at("5", *out(3), cpus=["worker", "free 3"], swap_pages=SWAP_PAGES), changes={"stage": "6"},
+    ),
+    Misconception(
+        "header-stays", "Each object in the pool begins with the 8 bytes of its swap slot.",
+        "Up to patch 6; in a kernel before the series only where the backend evicts.",
+        "pool pages", at("7", *out(3), "write 5 56", "page_out 5"), changes={"stage": "6"},
+    ),
 )  # fmt: skip
 MISCONCEPTIONS: dict[str, Misconception] = {wrong.id: wrong for wrong in (*TABLE, *ALSO)}
 for wrong in MISCONCEPTIONS.values():
