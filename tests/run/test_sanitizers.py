@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from zswaplab.model.compressors import fill
-from zswaplab.model.errors import Fault, ListCorruption, UseAfterFree
+from zswaplab.model.errors import Bug, Fault, ListCorruption, UseAfterFree
+from zswaplab.model.freed import poison
 from zswaplab.model.machine import Machine
 from zswaplab.model.steps import run
 from zswaplab.run.cases import case_named, table
@@ -110,6 +111,13 @@ def test_the_snippets_order_looks_at_the_freed_node_first() -> None:
     watch = shortest("4-v2", multi_shot=True)
     assert [access[:3] for access in accesses(watch.reports)][:2] == [("read", 8, 0), ("read", 4, 32)]
     assert watch.reports[-1].kind == "bug"
+
+
+def test_memory_that_is_given_back_twice_is_a_bug() -> None:
+    machine, watch = loads("uaf-x1p1-zbud", multi_shot=True)
+    entry = watch.reports[0].thing
+    with pytest.raises(Bug, match="double-free of <freed zswap_entry"):
+        poison(entry, machine.hook)
 
 
 def test_without_multi_shot_the_first_access_ends_it() -> None:

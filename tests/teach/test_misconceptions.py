@@ -45,6 +45,13 @@ BESIDES: dict[str, tuple[Any, Any]] = {
     "one-object-a-page": (1, 2),
     "lowest-page": (5, 0),
     "oldest-of-list": (10, 6),
+    "any-lock-order": (FAULTS, NEVER),
+    "taken-is-owned": (NEVER, FAULTS),
+    "free-takes-all": (("load", 14), ("load", 11)),
+    "met-in-the-swap-cache": (FAULTS, NEVER),
+    "never-met": (NEVER, FAULTS),
+    "loads-leave": (0, 1),
+    "zbud-still-evicts": ((0,), (0, 1)),
 }
 ALL = list(MISCONCEPTIONS.values())
 

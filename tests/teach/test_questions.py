@@ -13,7 +13,7 @@ from zswaplab.teach import questions
 from zswaplab.teach.outcome import ASKS, FAULTS, NEVER, NO, YES, Outcome, asked
 from zswaplab.teach.questions import KINDS, PLACES, Question, bank, questions_of
 
-NOTEBOOKS = ["00", "01", "02", "03", "04", "05", "06"]  # in the order in which they are read
+NOTEBOOKS = ["00", "01", "02", "03", "04", "05", "06", "07", "08"]  # in the order in which they are read
 GOOD: dict[str, Any] = {
     "id": "99.1", "place": "surprise", "kind": "number", "text": "How many?", "asks": "stores",
     "setup": {"workload": ["write {a}; page_out {a}"]}, "models": ["loads-take"], "why": "So.",
@@ -121,6 +121,11 @@ def test_a_file_of_the_bank_is_read_strictly(text: str, told: str, tmp_path: Pat
 def test_what_is_asked_is_taken_apart() -> None:
     assert asked("first to disk") == ("first to disk", [])
     assert asked("line load_end fault") == ("line", ["load_end", "fault"])
+
+
+def test_with_multi_shot_every_access_to_freed_memory_counts() -> None:
+    crash = Setup("rfc2-2", exclusive_loads="v1", workload=[*OUT, "read 3"])
+    assert [Outcome(crash.but(multi_shot=shots)).answer("bad accesses") for shots in (False, True)] == [FAULTS, 9]
 
 
 OUT = ["write 3", "page_out 3"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from .errors import UseAfterFree
+from .errors import Bug, UseAfterFree
 from .steps import Hook
 
 Touched = Callable[[Any, str, str], None]  # (what was freed, "read" or "write", field)
@@ -33,7 +33,9 @@ class FreedClasses(dict[type, type]):
 
 
 def poison(thing: Any, hook: Hook) -> None:
-    """Give an object's memory back: from here on every touch of it is a fault."""
+    """Give an object's memory back: from here on every touch of it is a fault, and so is to give it back again."""
+    if is_freed(thing):
+        raise Bug(f"double-free of {thing!r}")
     thing.__class__ = (FREED if hook.freed is None else hook.freed)[thing.__class__]
 
 

@@ -296,6 +296,48 @@ ALSO = (  # what else is believed
         "beside 1", at("v6.5", *out(6, 10, 1)),
         {"Zbud.take_unbuddied": (("page, _ = pages.popitem()", "page = list(pages)[0]; del pages[page]"),)},
     ),
+    Misconception(
+        "any-lock-order", "Two locks can be taken in either order, as long as both are dropped again.",
+        "Where nobody takes them in the other order.",
+        "failure", at("rfc2-2", *out(3), cpus=["read 3"], functions={"load": "lru_lock first"}), {"load": ()},
+    ),
+    Misconception(
+        "taken-is-owned", "What the shrink worker has taken off the LRU is its own: it need not look again.",
+        "Since Linux 6.9 for whoever takes an entry off the tree: there is no refcount any more.",
+        "failure", at("v6.5", *out(3), cpus=["worker", "free 3"], swap_pages=SWAP_PAGES),
+        {"reclaim_entry": (("if tree.search(offset) is not entry:", "if False:  # it does not look again"),)},
+    ),
+    Misconception(
+        "free-takes-all", "When a slot is freed its entry's memory is given back at once, whoever holds on to it.",
+        "At swapoff: there every entry goes, whatever its refcount.",
+        "line load fault", at("4", *out(3), device="synchronous", cpus=["read 3", "free 3"], swap_pages=SWAP_PAGES),
+        {"invalidate_page": (
+            ("yield from self.invalidate_entry(tree, entry)",
+             "tree.erase(entry); yield from self.free_entry(entry)  # whoever holds on to it"),
+        )},
+    ),
+    Misconception(
+        "met-in-the-swap-cache", "Who wants the same page meets in the swap cache, so two never have its entry.",
+        "On every device that is not synchronous.",
+        "failure", at("1", *out(3), device="synchronous", cpus=["read 3", "free 3"], swap_pages=SWAP_PAGES),
+        changes={"device": "ordinary"},
+    ),
+    Misconception(
+        "never-met", "On any device two CPUs can read the same entry at once.",
+        "On a synchronous device, which is read without the swap cache.",
+        "failure", at("1", *out(3), cpus=["read 3", "free 3"], swap_pages=SWAP_PAGES),
+        changes={"device": "synchronous"},
+    ),
+    Misconception(
+        "loads-leave", "A load leaves the entry in zswap.",
+        "With exclusive loads off: then there are two copies.",
+        "stored pages", at("v6.5", *out(0), "read 0", exclusive_loads="fixed"), changes={"exclusive_loads": "off"},
+    ),
+    Misconception(
+        "zbud-still-evicts", "zbud evicts by itself as long as not all of the series is in.",
+        "Up to patch 1.",
+        "written back", at("2", *out(0, 1), "worker"), changes={"stage": "1"},
+    ),
 )  # fmt: skip
 MISCONCEPTIONS: dict[str, Misconception] = {wrong.id: wrong for wrong in (*TABLE, *ALSO)}
 for wrong in MISCONCEPTIONS.values():

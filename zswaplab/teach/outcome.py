@@ -221,6 +221,11 @@ def failure(outcome: Outcome) -> Answer:
     return FAULTS if fails else NEVER
 
 
+def bad_accesses(outcome: Outcome) -> Answer:
+    """How many accesses to freed memory KASAN reports; of a setup without `multi_shot` it is the first at most."""
+    return sum(report.kind == "KASAN" for report in outcome.history.reports)
+
+
 def line(outcome: Outcome, function: str, event: str) -> Answer:
     """The line of a function at which a CPU stands when something first happens: "fault", "refuse", "free" ..."""
     history = outcome.history
@@ -237,5 +242,6 @@ ASKS: dict[str, Callable[..., Answer]] = {
     "pool pages": pool_pages, "disk reads": disk_reads, "disk writes": disk_writes, "first to disk": first_to_disk,
     "written back": written_back, "first written back": first_written_back, "refcount": refcount,
     "has entry": has_entry, "where": where, "beside": beside, "failure": failure, "line": line,
+    "bad accesses": bad_accesses,
 }  # fmt: skip
 OF_FAULTS = ("failure", "line")  # these are about how it ends
