@@ -52,6 +52,8 @@ BESIDES: dict[str, tuple[Any, Any]] = {
     "never-met": (NEVER, FAULTS),
     "loads-leave": (0, 1),
     "zbud-still-evicts": ((0,), (0, 1)),
+    "swapoff-waits-for-all": (FAULTS, NEVER),
+    "swapoff-waits-for-nobody": (NEVER, FAULTS),
 }
 ALL = list(MISCONCEPTIONS.values())
 
