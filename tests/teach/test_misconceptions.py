@@ -51,7 +51,6 @@ BESIDES: dict[str, tuple[Any, Any]] = {
     "met-in-the-swap-cache": (FAULTS, NEVER),
     "never-met": (NEVER, FAULTS),
     "loads-leave": (0, 1),
-    "zbud-still-evicts": ((0,), (0, 1)),
     "swapoff-waits-for-all": (FAULTS, NEVER),
     "swapoff-waits-for-nobody": (NEVER, FAULTS),
 }

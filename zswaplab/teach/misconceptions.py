@@ -334,11 +334,6 @@ ALSO = (  # what else is believed
         "stored pages", at("v6.5", *out(0), "read 0", exclusive_loads="fixed"), changes={"exclusive_loads": "off"},
     ),
     Misconception(
-        "zbud-still-evicts", "zbud evicts by itself as long as not all of the series is in.",
-        "Up to patch 1.",
-        "written back", at("2", *out(0, 1), "worker"), changes={"stage": "1"},
-    ),
-    Misconception(
         "swapoff-waits-for-all", "Swapoff waits for everybody who still works on its pages.",
         "Since Linux 6.9: there writeback has the slot's frame locked before it touches the tree, and swapoff waits for it.",
         "failure", at("v6.5", *out(3), cpus=["worker", "swapoff"], swap_pages=SWAP_PAGES),
