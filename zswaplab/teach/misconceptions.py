@@ -335,10 +335,11 @@ ALSO = (  # what else is believed
     ),
     Misconception(
         "swapoff-waits-for-all", "Swapoff waits for everybody who still works on its pages.",
-        "Since Linux 6.9: there writeback has the slot's frame locked before it touches the tree, and swapoff waits for it.",
+        "Since Linux 6.9: writeback has a frame locked before it touches the tree, and swapoff waits for that.",
         "failure", at("v6.5", *out(3), cpus=["worker", "swapoff"], swap_pages=SWAP_PAGES),
         {"shrink_worker": (
-            ("    pool.work_pending = False\n", "    pool.work_pending = False\n    self.swaps[0].get_device()  # it waits\n"),
+            ("    pool.work_pending = False\n",
+             "    pool.work_pending = False\n    self.swaps[0].get_device()  # swapoff waits for it\n"),
             ("    self.pool_put(pool)", "    self.swaps[0].put_device()\n    self.pool_put(pool)"),
         )},
     ),
