@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from zswaplab.model.source import diff, source
     from zswaplab.model.stages import STAGES
     from zswaplab.run.history import record
+    from zswaplab.run.policies import policy
     from zswaplab.run.search import explore
     from zswaplab.run.setup import Setup
     from zswaplab.show.compare import compare
     from zswaplab.show.lab import lab
     from zswaplab.show.player import play
     from zswaplab.show.scheduler import scheduler
+    from zswaplab.show.sweeps import sweep
     from zswaplab.teach.goto import goto
     from zswaplab.teach.predict import predict
     from zswaplab.trace.conform import conform
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "STAGES", "Machine", "Setup", "compare", "conform", "diff", "explore", "goto", "lab", "play", "predict", "record",
-    "replay", "runs", "scheduler", "source",
+    "STAGES", "Machine", "Setup", "compare", "conform", "diff", "explore", "goto", "lab", "play", "policy", "predict",
+    "record", "replay", "runs", "scheduler", "source", "sweep",
 ]  # fmt: skip
 
 _HOMES = {
@@ -37,6 +39,8 @@ _HOMES = {
     "Setup": "zswaplab.run.setup",
     "record": "zswaplab.run.history",
     "explore": "zswaplab.run.search",
+    "policy": "zswaplab.run.policies",
+    "sweep": "zswaplab.show.sweeps",
     "runs": "zswaplab.trace.tables",
     "replay": "zswaplab.trace.tables",
     "conform": "zswaplab.trace.conform",

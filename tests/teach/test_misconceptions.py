@@ -54,6 +54,8 @@ BESIDES: dict[str, tuple[Any, Any]] = {
     "writeback-tidied": (NEVER, FAULTS),
     "held-is-safe": (FAULTS, NEVER),
     "header-stays": (1, 2),
+    "swapoff-waits-for-all": (FAULTS, NEVER),
+    "swapoff-waits-for-nobody": (NEVER, FAULTS),
 }
 ALL = list(MISCONCEPTIONS.values())
 

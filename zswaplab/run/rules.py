@@ -156,10 +156,11 @@ def stands_alone(statement: ast.AST) -> bool:
     return isinstance(statement, (ast.Expr, ast.Return))
 
 
-def altered(name: str, stage: str | None, *changes: tuple[str, str]) -> Function:
+def altered(name: str, stage: str | None, *changes: tuple[str, str], **names: Any) -> Function:
     """The model's function `name` as that stage has it, with each (text, other text) put in place once.
 
-    Without a stage it keeps its tests of the stage, and fits any. "Zbud.shrink" says whose function is meant.
+    Without a stage it keeps its tests of the stage, and fits any. "Zbud.shrink" says whose function is meant. `names`
+    are what the other texts use besides what stands in the function's file.
     Raises BadInput where a text is not there exactly once.
     """
     original = model_function(name)
@@ -176,7 +177,7 @@ def altered(name: str, stage: str | None, *changes: tuple[str, str]) -> Function
     file = f"<{name} at {stage or 'any stage'}, altered {next(_counter)}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     found: dict[str, Any] = {}
-    exec(compile(text, file, "exec"), original.__globals__, found)
+    exec(compile(text, file, "exec"), {**original.__globals__, **names}, found)
     function: Function = found[original.__name__]
     return function
 

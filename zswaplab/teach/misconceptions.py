@@ -348,6 +348,22 @@ ALSO = (  # what else is believed
         "Up to patch 6; in a kernel before the series only where the backend evicts.",
         "pool pages", at("7", *out(3), "write 5 56", "page_out 5"), changes={"stage": "6"},
     ),
+    Misconception(
+        "swapoff-waits-for-all", "Swapoff waits for everybody who still works on its pages.",
+        "Since Linux 6.9: writeback has a frame locked before it touches the tree, and swapoff waits for that.",
+        "failure", at("v6.5", *out(3), cpus=["worker", "swapoff"], swap_pages=SWAP_PAGES),
+        {"shrink_worker": (
+            ("    pool.work_pending = False\n",
+             "    pool.work_pending = False\n    self.swaps[0].get_device()  # swapoff waits for it\n"),
+            ("    self.pool_put(pool)", "    self.swaps[0].put_device()\n    self.pool_put(pool)"),
+        )},
+    ),
+    Misconception(
+        "swapoff-waits-for-nobody", "Swapoff frees everything at once, whoever is still using it.",
+        "For the shrink worker, up to Linux 6.8: it has not said that it uses the device.",
+        "failure", at("v6.5", *out(3), cpus=["free 3", "swapoff"], swap_pages=SWAP_PAGES),
+        {"wait_until_unused": (("yield self.unused.acquire", "yield LOOKUP  # it waits for nobody"),)},
+    ),
 )  # fmt: skip
 MISCONCEPTIONS: dict[str, Misconception] = {wrong.id: wrong for wrong in (*TABLE, *ALSO)}
 for wrong in MISCONCEPTIONS.values():
