@@ -1,9 +1,9 @@
 """Execute notebooks and write them back as they are committed: `python notebooks/publish.py [NOTEBOOK...]`.
 
-Without a name: every notebook in this folder. All comes from a fresh kernel. Of a widget only the picture is kept that
-stands before it, as HTML that any reader can draw, and of a plot the HTML that has its alt text; no widget and no state
-of one, which a notebook that was never run could not show. Nothing that differs from run to run is kept, so a second
-run writes the same file.
+Without a name: every notebook in this folder, and the glossary as a page to be printed. All comes from a fresh kernel.
+Of a widget only the picture is kept that stands before it, as HTML that any reader can draw, and of a plot the HTML that
+has its alt text; no widget and no state of one, which a notebook that was never run could not show. Nothing that differs
+from run to run is kept, so a second run writes the same file.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 import matplotlib.font_manager  # noqa: F401  (builds its cache now, or a kernel would say so in an output)
 import nbclient
 import nbformat
+from nbconvert.filters import markdown2html
 from PIL import Image, ImageChops
 
 from zswaplab import predict
@@ -31,6 +32,7 @@ METADATA = {
 }
 OF_ONE_RUN = ("execution", "ExecuteTime", "scrolled", "trusted")
 SECONDS = 120
+GLOSSARY = Path(__file__).with_name("glossary.md")
 IMAGE = re.compile(r"<img\b[^>]*>")
 PNG = re.compile(r"(?<=data:image/png;base64,)[A-Za-z0-9+/=]+")
 ASKED = re.compile(r'zswaplab-asked" title="Prediction (?P<id>[^,]+), seed (?P<seed>\d+)"')
@@ -103,6 +105,26 @@ def unsaid(data: Notebook) -> str:
     return ""
 
 
+# -- the glossary -----------------------------------------------------------------------------------
+
+ANCHOR = re.compile(r'<a class="anchor-link".*?</a>')
+PRINTED = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Glossary of zswaplab</title><style>
+body {{ font: 10pt/1.35 serif; max-width: 60em; margin: 2em auto; padding: 0 1em; columns: 26em; column-gap: 2em }}
+h1 {{ column-span: all; font-size: 18pt }} section {{ break-inside: avoid }} h2 {{ font-size: 11pt; margin: 1em 0 0 }}
+p {{ margin: .2em 0 }} @page {{ margin: 15mm }}
+</style><h1>Glossary</h1>
+{}</html>
+"""
+
+
+def printed(glossary: str) -> str:
+    """The glossary as a page to be printed: its terms by the alphabet, none of them broken over two columns."""
+    terms = re.findall(r"^### (.+?)\n(.*?)(?=^##|\Z)", glossary, re.DOTALL | re.MULTILINE)
+    ordered = sorted(terms, key=lambda term: term[0].lower())
+    written = (ANCHOR.sub("", markdown2html(f"## {name}\n{text}")) for name, text in ordered)
+    return PRINTED.format("\n".join(f"<section>{section.strip()}</section>" for section in written))
+
+
 # -- plots ------------------------------------------------------------------------------------------
 
 
@@ -150,5 +172,7 @@ if __name__ == "__main__":
         if absent:
             raise BadInput(f"There is no {', '.join(absent)}: name a notebook, or none for all that are here")
         publish(named)
+        if not sys.argv[1:]:
+            GLOSSARY.with_suffix(".html").write_text(printed(GLOSSARY.read_text(encoding="utf-8")), encoding="utf-8")
     except (BadInput, nbclient.exceptions.CellExecutionError, nbclient.exceptions.CellTimeoutError) as problem:
         sys.exit(f"Nothing was published. {problem}")

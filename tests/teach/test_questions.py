@@ -13,7 +13,7 @@ from zswaplab.teach import questions
 from zswaplab.teach.outcome import ASKS, FAULTS, NEVER, NO, YES, Outcome, asked
 from zswaplab.teach.questions import KINDS, PLACES, Question, bank, questions_of
 
-NOTEBOOKS = ["00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12"]  # in the order in which they are read
+NOTEBOOKS = [f"{number:02}" for number in range(13)]  # in the order in which they are read
 GOOD: dict[str, Any] = {
     "id": "99.1", "place": "surprise", "kind": "number", "text": "How many?", "asks": "stores",
     "setup": {"workload": ["write {a}; page_out {a}"]}, "models": ["loads-take"], "why": "So.",
