@@ -16,7 +16,9 @@ from zswaplab.model.machine import Machine
 from zswaplab.model.steps import UNLOCKED
 from zswaplab.run.cases import Named, Result, case_named, table
 from zswaplab.run.cpus import Cpus, packed
+from zswaplab.run.history import record
 from zswaplab.run.search import Case, Search, explore
+from zswaplab.run.setup import Setup
 from zswaplab.run.state import STATISTICS, Checkpoint, Namer
 
 SYNCHRONOUS = {"device": "synchronous"}
@@ -245,3 +247,23 @@ def test_every_backend_can_be_searched(zpool: str) -> None:
     assert found.fails and isinstance(found.failures[0].fault, UseAfterFree)
     clean = explore(stage="v6.5", zpool=zpool, device="synchronous", cpus=["read 3", "free 3"])
     assert not clean.fails and clean.bound is None
+
+
+def test_a_setup_is_searched_as_it_is() -> None:
+    setup = Setup(
+        "4", device="synchronous", swap_pages=64, workload=["write 3", "page_out 3"], cpus=["read 3", "free 3"]
+    )
+    assert explore(setup).schedule == "a7b3a3"
+    assert record(setup.but(schedule="a7b3a3")).fault is not None
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    ({"workload": ["write 3"]}, r"workload=\.\.\. is not explore's: .*before="),
+    ({"speed": 3}, "'speed' is not known; choose"), ({"schedule": "a3"}, "'schedule' is not known; choose one of"),
+    ({"case": 3}, "case=3 cannot be: give a Setup"), ({"case": Setup("4")}, "this setup has no cpus"),
+    ({"case": Setup("4", cpus=["read 3"]), "device": "synchronous"}, "device cannot be given beside a case"),
+])  # fmt: skip
+def test_what_explore_cannot_take(arguments: dict[str, Any], said: str) -> None:
+    cpus = {} if "case" in arguments else {"cpus": ["read 3"]}
+    with pytest.raises(BadInput, match=said):
+        explore(**cpus, **arguments)

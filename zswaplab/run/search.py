@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..model.compressors import Compressor
-from ..model.errors import BadInput, Fault, require
+from ..model.errors import BadInput, Fault, choose, require
 from ..model.machine import Machine
 from .cpus import packed, tasks_of
 from .history import History
@@ -521,7 +521,7 @@ def _place_of(fault: Fault) -> str:
 
 
 def explore(
-    case: Case | None = None,
+    case: Case | Setup | None = None,
     *,
     cpus: Sequence[str] | None = None,
     before: Sequence[str] | None = None,
@@ -532,7 +532,7 @@ def explore(
     seconds: float | None = None,
     **machine: Any,
 ) -> Explored:
-    """Search every interleaving of what `cpus` do, like ["read 3", "free 3; page_out 4", "worker"].
+    """Search every interleaving of what `cpus` do, like ["read 3", "free 3; page_out 4", "worker"], or of a Setup's.
 
     The other arguments are Machine's (the device has 64 pages by default, so that a slot given up is freed at
     once). `before` are operations that run first; by default each page used is written and paged out. With
@@ -546,11 +546,28 @@ def explore(
     >>> explore(stage="4", device="synchronous", cpus=["read 3", "free 3"]).schedule
     'a7b3a3'
     """
+    if "workload" in machine:
+        raise BadInput("workload=... is not explore's: before=['write 3', 'page_out 3'] is what runs first")
+    for name in machine:
+        choose("argument of explore", name, OF_MACHINE)
     if case is None:
-        if cpus is None:
-            raise BadInput("there is nothing to search: give a case, or cpus=['read 3', 'read 3']")
-        own = None if before is None else tuple(before)
-        if isinstance(cpus, str):
-            raise BadInput(f"cpus={cpus!r} cannot be: give a list of what each CPU does, like ['read 3', 'free 3']")
-        case = Case(tuple(cpus), machine, own, None, functions or {}, worker_failures)
+        case = _case_of(cpus, before, functions, worker_failures, machine)
+    elif given := [*machine, *(["cpus"] if cpus else []), *(["before"] if before else []), *(functions or {})]:
+        raise BadInput(f"{', '.join(given)} cannot be given beside a case: change that, by setup.but(...)")
+    elif isinstance(case, Setup):
+        if not case.cpus:
+            raise BadInput("nothing to search: this setup has no cpus; take setup.but(cpus=['read 3', 'read 3'])")
+        case = Case.of(case)
+    elif not isinstance(case, Case):
+        raise BadInput(f"case={case!r} cannot be: give a Setup that has cpus, or none and cpus=['read 3', 'read 3']")
     return Search(case, every=every, max_states=max_states, seconds=seconds).run()
+
+
+def _case_of(cpus: Any, before: Any, functions: Any, worker_failures: int, machine: Mapping[str, Any]) -> Case:
+    """What the arguments of `explore` describe. Raises BadInput where they say nothing that runs."""
+    if cpus is None:
+        raise BadInput("there is nothing to search: give a case, or cpus=['read 3', 'read 3']")
+    if isinstance(cpus, str):
+        raise BadInput(f"cpus={cpus!r} cannot be: give a list of what each CPU does, like ['read 3', 'free 3']")
+    own = None if before is None else tuple(before)
+    return Case(tuple(cpus), machine, own, None, functions or {}, worker_failures)
