@@ -1,8 +1,8 @@
 /* Two runs on one clock, side by side, and the tree of their forks. The clock and where two runs part come from Python
    (clock.py); the sheets are the player's own drawings. */
-import { LEVELS, Run, spansOf } from "./scene.js";
+import { LEVELS, Run, plain, spansOf } from "./scene.js";
 import { Memory, h, patch } from "./dom.js";
-import { breadth, counters, cpus, fitting, lists, measures, pages, plain, pool, px, sentence, shapeOf } from "./drawing.js";
+import { breadth, counters, cpus, fitting, lists, measures, pages, pool, px, sentence, shapeOf } from "./drawing.js";
 import { DRAWN, Player, answer, closing, doing, icon, keys, row, table, unpack } from "./player.js";
 
 const PLACES = {
@@ -57,7 +57,7 @@ class Clock {
     this.story = [...stops].sort((one, other) => one - other);
   }
 }
-for (const name of ["next", "previous", "moment", "nearest", "nextOperation", "previousOperation"])
+for (const name of ["next", "previous", "moment", "nearest", "within", "nextOperation", "previousOperation"])
   Clock.prototype[name] = Run.prototype[name];
 
 /* ---------------------------------------------------------------- one of the two sheets */
@@ -508,7 +508,7 @@ class Comparison extends Player {
   /* How wide a character is; the sentences over both sheets are short. */
   measureText(width) {
     const { run } = this;
-    this.run = { steps: [], reports: [], touches: new Map() };
+    this.run = { longest: () => [] };
     super.measureText(width);
     this.run = run;
   }
