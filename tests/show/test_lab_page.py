@@ -9,6 +9,7 @@ import pytest
 
 from tests.show.living import OpenLab
 from zswaplab import lab
+from zswaplab.show.lab import words
 from zswaplab.show.words import plain
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -158,6 +159,35 @@ def test_every_switch_menu_and_number_moves(panel: Opened) -> None:
     assert "RAM, in pages 25" in opened.root.locator(".more .brief").inner_text()
 
 
+def test_keys_in_a_closed_menu_leave_the_panel_open_until_it_is_left(panel: Opened) -> None:
+    opened = panel("1", 100)
+    menu = opened.root.get_by_label("Workload", exact=True)
+    menu.focus()
+    for number in (1, 2):
+        opened.tab.keyboard.press("ArrowUp")
+        opened.settle()
+        shown = opened.root.get_by_label("Workload", exact=True)
+        assert shown.evaluate("menu => menu === document.activeElement")
+        name = shown.locator("option").all_inner_texts()[-2 - number]
+        assert shown.evaluate("menu => menu.selectedOptions[0].text") == name == opened.lab.history.title
+    opened.tab.keyboard.press("Tab")
+    opened.settle()
+    assert opened.switch("Change").is_visible()
+    unfold(opened)
+    opened.root.get_by_label("Workload", exact=True).focus()
+    for key in ("ArrowUp", "Enter"):
+        opened.tab.keyboard.press(key)
+        opened.settle()
+    assert opened.switch("Change").is_visible()
+
+
+def test_where_no_widget_lives_a_picture_says_what_it_comes_to() -> None:
+    shown = lab("2", 150)
+    assert words(shown.history) in shown.picture() and "patch 2 as merged" in shown.picture()
+    held = lab("2", 120, hold=True)
+    assert "held back" in held.picture() and "written back" not in held.picture().partition("</div>")[0]
+
+
 def test_a_number_that_cannot_be_is_refused_in_words(panel: Opened) -> None:
     opened = panel("1", 100)
     opened.switch("More").click()
@@ -289,6 +319,15 @@ def test_axe_finds_nothing(panel: Opened, axe: str, theme: str, forced: Any) -> 
     unfold(opened)
     opened.root.evaluate("root => root.parentElement.classList.add('jupyter-widgets-disconnected')")
     assert violations() == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_while_the_rest_is_held_back(panel: Opened, axe: str, theme: str) -> None:
+    opened = panel("2", 120, hold=True, theme=theme)
+    assert opened.switch("Run on").is_visible()
+    opened.tab.evaluate(axe)
+    found = opened.tab.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+    assert [(one["id"], node["html"]) for one in found for node in one["nodes"]] == []
 
 
 @pytest.mark.parametrize("width", [1082, 732, 480])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import html
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
@@ -192,7 +193,14 @@ class Lab(ipywidgets.VBox):  # type: ignore[misc]
         return f"{self.history.title}: {words(self.history) if not self.held else 'held back'}\n{self.player!r}"
 
     def _ipython_display_(self, **options: Any) -> None:
-        shown(self, self.player.picture(), repr(self))
+        shown(self, self.picture(), repr(self))
+
+    def picture(self) -> str:
+        """The panel as it stands as HTML that does not move: what is run, what it comes to, the player."""
+        came = "what it comes to is held back" if self.held else words(self.history)
+        said = html.escape(f"{' · '.join(self.history.tags)}: {came}")
+        line = f"<div><b>{html.escape(self.history.title)}</b> · {said}</div>"
+        return f'<div class="zswaplab-picture" style="line-height: 1.5">{line}</div>{self.player.picture()}'
 
     # -- running -----------------------------------------------------------------------------------
 
@@ -235,7 +243,8 @@ class Lab(ipywidgets.VBox):  # type: ignore[misc]
             elif "share" in message:
                 self.panel.send({"line": self.share()})
                 return
-            self.panel.folded = self._whole and "stage" in self.names and "go on" not in message
+            if "stay" not in message and "go on" not in message:
+                self.panel.folded = self._whole and "stage" in self.names
         except BadInput as problem:
             self.problem = str(problem)
             self.panel.state = self._state()

@@ -225,7 +225,7 @@ export class Player {
     const level = (name) => doing("level", { "data-level": name, title: `detail: ${DETAIL[name]}` },
       name[0].toUpperCase() + name.slice(1));
     patch(this.root, [
-      h(".picture", icon("picture"), h("b", "A picture of the player."), h("span", this.still ?? ""), h("span.what")),
+      this.pictured("A picture of the player."),
       h(".bar",
         h("span.btns", way("first", "first", "Home"), way("back", "back", "←"), way("play", "play", "Space"),
           way("forward", "forward", "→"), way("last", "last", "End"), doing("pace", { class: "pace" })),
@@ -255,6 +255,11 @@ export class Player {
     for (const [name, selector] of Object.entries(others)) this[name] = this.root.querySelector(selector);
     if (this.still !== undefined) this.freeze();
     this.setPace(1);
+  }
+
+  /* What stands on a picture in place of the bar. */
+  pictured(words) {
+    return h(".picture", icon("picture"), h("b", words), h("span", this.still ?? ""), h("span.what"));
   }
 
   /* A picture: nothing in it can be used, and its words are its alternative text. */
@@ -717,7 +722,12 @@ export class Player {
     this.drawTable(v);
     this.shown = step;
     Object.assign(root.dataset, { step, touch: this.touch });
-    const { height } = this.still === undefined ? {} : root.getBoundingClientRect();
+    this.tellHeight();
+  }
+
+  /* To what makes a picture of it. */
+  tellHeight() {
+    const { height } = this.still === undefined ? {} : this.root.getBoundingClientRect();
     if (height) document.documentElement.dataset.height = Math.ceil(height);
   }
 
@@ -836,10 +846,13 @@ function mount(element, payload, { static: still, alt, ...given }) {
       (heard[`change:${name}`] ?? []).forEach((hear) => hear());
     },
     save_changes() {},
+    send() {},
     on: (event, hear) => (heard[event] ??= []).push(hear),
     off() {},
   };
-  return new Player(model, element, { still: still ?? undefined, alt });
+  const drawn = new DRAWN[values.drawn_by ?? "player"](model, element, { still: still ?? undefined, alt });
+  element.dispatchEvent(new Event("zswaplab-gone")); // nobody answers
+  return drawn;
 }
 
 export default { render };
