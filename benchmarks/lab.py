@@ -41,8 +41,9 @@ WATCH = """name => new Promise(done => {
     const note = (which) => requestAnimationFrame(() => (times[which] = performance.now() - start));
     const drawn = new MutationObserver(() => { drawn.disconnect(); note("step"); });
     drawn.observe(what, { attributes: true, attributeFilter: ["title"] });
-    let last;
+    let last; // once the switch has moved, all has been sent
     const more = new MutationObserver(() => { note("rest"); clearTimeout(last); last = setTimeout(() => {
+        if (button.getAttribute("aria-pressed") !== "true") return;
         more.disconnect(); done([times.step, times.rest]); }, 1000); });
     more.observe(root.querySelector(".slider"), { attributes: true, attributeFilter: ["aria-valuemax"] });
     more.observe(lab, { subtree: true, childList: true, characterData: true });

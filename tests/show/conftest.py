@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.show import fixture, runs
-from tests.show.living import Living
+from tests.show.living import Living, OpenLab
 from zswaplab.show.page import page
 from zswaplab.show.payload import make
 
@@ -150,7 +150,9 @@ def living(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Living]]:
         tab = context.new_page()
         tab.on("console", lambda message: complaints.append(message.text))
         tab.on("pageerror", lambda error: complaints.append(str(error)))
-        return Living(shown, tab, tmp_path, theme)
+        opened = (OpenLab if hasattr(shown, "children") else Living)(shown, tab, tmp_path, theme)
+        opened.root.focus()
+        return opened
 
     yield open_page
     for context in contexts:

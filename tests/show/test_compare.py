@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +15,9 @@ from zswaplab.model.errors import BadInput
 from zswaplab.run.history import History
 from zswaplab.show.clock import Clock
 from zswaplab.show.compare import Comparison
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 EVICTS = Setup(stage="1", evictable=True, ram_pages=30, workload="revisit 10 6")
 KEEPS = EVICTS.but(evictable=False)
@@ -261,10 +265,10 @@ def test_a_fork_that_cannot_be_says_why(living: Callable[..., Living]) -> None:
 def test_without_a_kernel_it_plays_and_forks_nothing(living: Callable[..., Living]) -> None:
     page = living(widget())
     page.press("k")
-    page.tab.evaluate("document.querySelector('#place').dispatchEvent(new Event('zswaplab-gone'))")
+    page.tab.evaluate("document.querySelector('main > div').dispatchEvent(new Event('zswaplab-gone'))")
     page.settle()
     assert page.part("[data-act=make]").is_disabled()
-    assert "The kernel has gone" in page.text(".reason")
+    assert "No kernel is behind this" in page.text(".reason")
     page.part("button.last").click()
     assert page.step == 345
 
@@ -346,6 +350,42 @@ def test_where_there_is_room_for_one_it_is_one_at_a_time(living: Callable[..., L
     assert page.texts(".side .letter") == ["B"]
     assert page.part(".who button").count() == 2
     assert page.tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_saved_as_a_page_it_plays_without_network_and_forks_nothing(browser: Browser, tmp_path: Path) -> None:
+    both = widget()
+    file = both.save(tmp_path / "both.html", theme="dark")
+    context = browser.new_context(viewport={"width": 1082, "height": 900}, offline=True)
+    tab = context.new_page()
+    complaints: list[str] = []
+    tab.on("console", lambda message: complaints.append(message.text))
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.goto(file.as_uri())
+    root = tab.locator(".zswaplab-compare[data-step]")
+    root.wait_for()
+    assert int(root.get_attribute("data-step") or -1) == both.step and root.get_attribute("data-theme") == "dark"
+    assert root.locator(".body .side").count() == 2 or root.locator(".body > *").count() == 2
+    root.focus()
+    tab.keyboard.press("End")
+    tab.wait_for_function(f"document.querySelector('.zswaplab-compare').dataset.step > {both.step}")
+    tab.keyboard.press("k")
+    assert "No kernel is behind this" in root.locator(".reason").inner_text()
+    context.close()
+    assert complaints == []
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_saved_as_a_picture_it_has_both_sheets_and_no_control(chromium: str, tmp_path: Path) -> None:
+    file = widget().save(tmp_path / "both.png")
+    content = file.read_bytes()
+    assert content[:8] == b"\x89PNG\r\n\x1a\n"
+    width, height = (int.from_bytes(content[at : at + 4]) for at in (16, 20))
+    assert width == 1050 and 450 < height < 800
+    with pytest.raises(BadInput, match=r"end it in \.html or in \.png"):
+        widget().save(tmp_path / "both.pdf")
 
 
 def test_where_no_widget_lives_there_is_a_picture_of_both() -> None:

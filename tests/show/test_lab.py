@@ -10,10 +10,12 @@ import pytest
 from zswaplab import lab, record
 from zswaplab.model.errors import BadInput
 from zswaplab.model.stages import LOAD_ENDS, STAGES
+from zswaplab.run.history import around
 from zswaplab.run.setup import Setup
 from zswaplab.run.workloads import WORKLOADS, sizes_of
-from zswaplab.show.controls import FIELDS, control, evicts, possible, ruled_out
-from zswaplab.show.lab import Lab, line, same_place, words
+from zswaplab.show.controls import FIELDS, START, control, evicts, possible, ruled_out
+from zswaplab.show.lab import Lab, line, same_place, step_of, words
+from zswaplab.show.payload import make, pack, scene, unpack
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +56,9 @@ def test_it_opens_where_the_pool_is_full() -> None:
     assert fresh.history[fresh.player.step].event == "refuse"
 
 
-@pytest.mark.parametrize("workload", ["revisit 10 6", "loop 14 6"])
+@pytest.mark.parametrize("workload", ["revisit 10 6", "loop 14 6", "loop 14 16"])
 def test_a_switch_keeps_the_readers_place(workload: str) -> None:
-    """Also in a run of which the beginning is shown before it has ended."""
+    """Also in a run so long that the place is drawn before the whole has run."""
     fresh = lab(workload=workload)
     texts = [str(fresh.history.operations[moment.operation]) for moment in fresh.history.moments]
     wanted = "read 1" if workload.startswith("revisit") else "write 7"
@@ -66,6 +68,42 @@ def test_a_switch_keeps_the_readers_place(workload: str) -> None:
     assert str(fresh.history.operations[moment.operation]) == wanted
     assert fresh.player.last == len(fresh.history) - 1
     assert len(fresh.history) == len(record(fresh.setup))
+
+
+@pytest.mark.parametrize("stage, zpool", [("1", "zbud"), ("v6.5", "zsmalloc"), ("v6.1", "z3fold")])
+def test_what_is_drawn_first_is_what_the_whole_run_shows_there(stage: str, zpool: str) -> None:
+    setup = START.but(stage=stage, zpool=zpool, workload="overflow 20")
+    run = record(setup)
+    whole = make(run)
+    for number in (0, 1, 17, 30, 41, 59):
+        near = around(setup, number)
+        assert near is not None and len(near) < len(run) / 2
+        step = (near.before or 0) + step_of(near, 0, 3)
+        assert step == step_of(run, number, 3)
+        first = unpack(pack(make(near)))
+        assert first["steps"][step]["say"] == run[step].say
+        assert seen(first, step) == seen(whole, step)
+
+
+def seen(payload: dict[str, Any], step: int) -> list[Any]:
+    """What a reader sees at a step, however entries and backend pages are numbered."""
+    state = scene(payload, step)
+    page = {number: entry["page"] for number, entry in state["entries"].items()}
+    of_pages = payload["pools"][0]["lru_of"] == "pages"
+    lists = [[state["pages"][key]["number"] if of_pages else page[key] for key in ids] for ids in state["lru"].values()
+             if ids]
+    entries = sorted(tuple(entry.values())[:5] for entry in state["entries"].values())
+    objects = sorted((one["number"], [(page[id], *where) for id, *where in one["objects"]])
+                     for one in state["pages"].values())  # fmt: skip
+    stored = {entry["page"] for entry in state["entries"].values() if entry["linked"]}
+    disk = {one for one in state["disk"] if state["ram"][one] == "swapped"} - stored
+    return [lists, entries, objects, disk, *(state[name] for name in ("ram", "size", "full", "counters"))]
+
+
+def test_nothing_is_drawn_first_where_the_run_ends_before() -> None:
+    crash = Setup(stage="rfc2-2", exclusive_loads="v1", workload=["write 1", "page_out 1", "read 1", "write 2"])
+    assert around(crash, 1) is not None
+    assert around(crash, 2) is None and around(crash, 3) is None and around(crash, 4) is None
 
 
 def test_a_place_that_is_no_more_becomes_the_end() -> None:

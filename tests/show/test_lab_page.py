@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from tests.show.lab_page import OpenLab
+from tests.show.living import OpenLab
 from zswaplab import lab
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+from zswaplab.show.lab import words
+from zswaplab.show.words import plain
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -20,22 +18,15 @@ Opened = Callable[..., OpenLab]
 
 
 @pytest.fixture
-def panel(browser: Browser, tmp_path: Path) -> Iterator[Opened]:
-    """`panel(stage, ..., theme=, width=)`; afterwards: the console had nothing to complain of."""
-    contexts, complaints = [], []
+def panel(living: Callable[..., Any]) -> Opened:
+    """`panel(stage, ..., theme=, width=)`."""
 
     def open_lab(*given: Any, theme: str = "light", width: int = 1082, forced: Any = None, **more: Any) -> OpenLab:
-        context = browser.new_context(viewport={"width": width, "height": 1100}, offline=True, forced_colors=forced)
-        contexts.append(context)
-        tab = context.new_page()
-        tab.on("console", lambda message: complaints.append(message.text))
-        tab.on("pageerror", lambda error: complaints.append(str(error)))
-        return OpenLab(tab, lab(*given, **more), tmp_path, theme)
+        opened = living(lab(*given, **more), theme=theme, width=width, height=1100, offline=True, forced_colors=forced)
+        assert isinstance(opened, OpenLab)
+        return opened
 
-    yield open_lab
-    for context in contexts:
-        context.close()
-    assert complaints == []
+    return open_lab
 
 
 def outcome(opened: OpenLab) -> dict[str, str]:
@@ -85,12 +76,42 @@ def test_a_stage_runs_again_folds_the_panel_and_keeps_the_place(panel: Opened) -
     line = opened.root.inner_text()
     assert "patch 2 as merged" in line and "5 written back, page 2 first" in line
     history = opened.lab.history
-    assert str(history.operations[history[opened.step()].operation]) == "read 1"  # the last, in the run before
+    assert str(history.operations[history[opened.step].operation]) == "read 1"  # the last, in the run before
     unfold(opened)
     assert strip(opened) == "written back: 2 to 6" and strip(opened, "was") == "written back: 0 to 3, 5, 6"
     assert outcome(opened)["read from disk"] == "0"
     assert opened.root.locator("tr.now td.ch").count() >= 3
     assert opened.stop("patch 2 as merged").get_attribute("aria-checked") == "true"
+
+
+def test_of_a_long_run_the_readers_place_is_drawn_before_the_rest(panel: Opened) -> None:
+    opened = panel("1", workload="overflow 60", level="steps")
+    opened.player.locator(".say").click()
+    opened.tab.keyboard.press("End")
+    opened.press(*"," * 40)
+    ticks = opened.player.locator(".chart").inner_html()
+    high = opened.player.evaluate("player => player.offsetHeight")
+    opened.lab.evictable.value = False
+    told = opened.told
+    rest = [at for at, (_, what) in enumerate(told) if "payload" in what.get("state", {})][1]
+    opened.told = told[:rest]
+    opened.push()
+    step = opened.step
+    assert opened.player.locator(".count").inner_text().startswith(f"step {step} of … · ")
+    said = opened.player.locator(".say").inner_text()
+    lru = opened.player.locator(".lru").inner_text()
+    assert said == plain(opened.lab.history[step].say)
+    assert opened.player.locator(".chart").inner_html() == ticks  # of the run before, until the rest is there
+    opened.press("Home")  # only what is known can be shown
+    assert step - 40 < opened.step < step
+    opened.press(*"." * (step - opened.step))
+    opened.told = told[rest:]
+    opened.push()
+    assert opened.step == step and opened.player.locator(".say").inner_text() == said
+    assert f"step {step} of {len(opened.lab.history) - 1}" in opened.player.locator(".count").inner_text()
+    assert opened.player.locator(".chart").inner_html() != ticks
+    assert opened.player.locator(".lru").inner_text() == lru
+    assert opened.player.evaluate("player => player.offsetHeight") == high
 
 
 def test_what_is_ruled_out_does_nothing_says_why_and_leads_back(panel: Opened) -> None:
@@ -136,6 +157,35 @@ def test_every_switch_menu_and_number_moves(panel: Opened) -> None:
     assert "full above 10" in opened.player.inner_text()
     assert opened.root.get_by_label("seed", exact=True).is_disabled()
     assert "RAM, in pages 25" in opened.root.locator(".more .brief").inner_text()
+
+
+def test_keys_in_a_closed_menu_leave_the_panel_open_until_it_is_left(panel: Opened) -> None:
+    opened = panel("1", 100)
+    menu = opened.root.get_by_label("Workload", exact=True)
+    menu.focus()
+    for number in (1, 2):
+        opened.tab.keyboard.press("ArrowUp")
+        opened.settle()
+        shown = opened.root.get_by_label("Workload", exact=True)
+        assert shown.evaluate("menu => menu === document.activeElement")
+        name = shown.locator("option").all_inner_texts()[-2 - number]
+        assert shown.evaluate("menu => menu.selectedOptions[0].text") == name == opened.lab.history.title
+    opened.tab.keyboard.press("Tab")
+    opened.settle()
+    assert opened.switch("Change").is_visible()
+    unfold(opened)
+    opened.root.get_by_label("Workload", exact=True).focus()
+    for key in ("ArrowUp", "Enter"):
+        opened.tab.keyboard.press(key)
+        opened.settle()
+    assert opened.switch("Change").is_visible()
+
+
+def test_where_no_widget_lives_a_picture_says_what_it_comes_to() -> None:
+    shown = lab("2", 150)
+    assert words(shown.history) in shown.picture() and "patch 2 as merged" in shown.picture()
+    held = lab("2", 120, hold=True)
+    assert "held back" in held.picture() and "written back" not in held.picture().partition("</div>")[0]
 
 
 def test_a_number_that_cannot_be_is_refused_in_words(panel: Opened) -> None:
@@ -199,7 +249,7 @@ def test_what_is_held_back_is_nowhere(panel: Opened) -> None:
     assert opened.player.locator(".slider").get_attribute("aria-valuemax") == "120"
     opened.switch("Run on").click()
     opened.settle()
-    assert outcome(opened)["written back"] == "5" and opened.step() == 120
+    assert outcome(opened)["written back"] == "5" and opened.step == 120
     assert int(opened.player.locator(".slider").get_attribute("aria-valuemax") or 0) > 300
 
 
@@ -231,9 +281,9 @@ def test_all_of_it_by_keyboard_alone(panel: Opened) -> None:
     keys.press("Space")
     opened.settle()
     assert opened.lab.setup.exclusive_loads == "on"
-    before = opened.step()
+    before = opened.step
     keys.press(".")  # the player's keys work from the panel
-    assert opened.step() == before + 1
+    assert opened.step == before + 1
 
 
 def test_a_switch_whose_kernel_has_gone_does_not_move(panel: Opened) -> None:
@@ -269,6 +319,15 @@ def test_axe_finds_nothing(panel: Opened, axe: str, theme: str, forced: Any) -> 
     unfold(opened)
     opened.root.evaluate("root => root.parentElement.classList.add('jupyter-widgets-disconnected')")
     assert violations() == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_while_the_rest_is_held_back(panel: Opened, axe: str, theme: str) -> None:
+    opened = panel("2", 120, hold=True, theme=theme)
+    assert opened.switch("Run on").is_visible()
+    opened.tab.evaluate(axe)
+    found = opened.tab.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+    assert [(one["id"], node["html"]) for one in found for node in one["nodes"]] == []
 
 
 @pytest.mark.parametrize("width", [1082, 732, 480])

@@ -273,7 +273,7 @@ def test_a_search_can_be_cancelled(living: Callable[..., Living]) -> None:
 @browser_test
 def test_without_a_kernel_no_button_moves(living: Callable[..., Living]) -> None:
     page = living(hand("a2"))
-    page.tab.evaluate("document.querySelector('#place').dispatchEvent(new Event('zswaplab-gone'))")
+    page.tab.evaluate("document.querySelector('main > div').dispatchEvent(new Event('zswaplab-gone'))")
     page.settle()
     page.press("a", "Backspace")
     page.part("[data-cpu=b]").click(force=True)
@@ -287,9 +287,11 @@ def test_without_a_kernel_no_button_moves(living: Callable[..., Living]) -> None
 
 @browser_test
 @pytest.mark.parametrize("width", [1082, 732])
-def test_nothing_is_cut(living: Callable[..., Living], width: int) -> None:
-    page = living(hand("a7c2"), width=width, height=1200)
+@pytest.mark.parametrize("schedule", ["a7c2", "a7b7c2", "a7c3a3"])
+def test_nothing_is_cut_and_three_cpus_fit_one_screen(living: Callable[..., Living], width: int, schedule: str) -> None:
+    page = living(hand(schedule), width=width, height=1200)
     page.press("2", "a")
+    assert width < 1082 or page.root.evaluate("root => root.offsetHeight") <= 620
     assert page.part(".left, .right, .plan, .hand-cpus").evaluate_all(
         "all => all.filter(one => one.scrollHeight > one.clientHeight + 1 || one.scrollWidth > one.clientWidth + 1)"
         ".map(one => one.className)") == []  # fmt: skip

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from notebooks import publish
+from zswaplab.show.compare import Comparison
 from zswaplab.show.player import Player
 from zswaplab.show.prediction import Sheet, asset
 from zswaplab.teach.misconceptions import MISCONCEPTIONS
@@ -217,23 +218,24 @@ def test_mine_is_played_beside_the_kernels_from_where_they_part(opened: Callable
     page.commit("b")
     page.press("play")
     last = page.asked.verdicts[-1]
-    (grid,) = page.sheet.children[1:]
-    kernel, mine = (column.children[1] for column in grid.children)
-    assert isinstance(kernel, Player) and isinstance(mine, Player)
-    assert kernel.step == mine.step == last.step and last.step
-    assert "counts as a reference" in grid.children[1].children[0].value
-    kernel.step, mine.level = 3, "steps"
-    assert mine.step == 3 and kernel.level == "steps"
+    (both,) = page.sheet.children[1:]
+    assert isinstance(both, Comparison)
+    assert list(both.histories.values()) == [last.kernel, last.mine]
+    kernel, mine = (run["label"] for run in both.runs)
+    assert kernel == "The kernel" and "counts as a reference" in mine
+    parting = both.difference()
+    assert parting is not None and parting.what == "how many references an entry has"
+    assert last.step is not None and 0 <= parting.steps[0] - last.step < 4  # once the operation is done
 
 
 def test_the_kernels_run_alone_can_be_played_once_it_is_over() -> None:
     asked = predict("01.2", 3)
     sheet = asked.sheet()
     sheet.hear(None, {"play": True})
-    assert sheet.children[1].children == (), "nothing before an answer, whatever a page sends"
+    assert len(sheet.children) == 1, "nothing before an answer, whatever a page sends"
     sheet.hear(None, {"answer": "1"})
     sheet.hear(None, {"play": True})
-    assert len(sheet.children[1].children) == 1
+    assert isinstance(sheet.children[1], Player)
 
 
 # -- by keyboard, for everybody

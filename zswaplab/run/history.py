@@ -26,7 +26,8 @@ class History:
     and `accept` are in pages: zswap is full above the one and accepts again below the other. `begin` are the changes
     that lead to what the machine held before the first moment, `counters` its counters then. `fault` is what ended
     the run, if a fault did; `reports` is what the sanitizers said. `setup` describes the run, and can make it again;
-    it is None where the machine had been used before.
+    it is None where the machine had been used before. `before` is None, except where only the surroundings of a place
+    were kept (`around`): then so many steps were taken before the first moment.
 
     >>> history = record(Machine("2"), ["write 3", "page_out 3", "write 4", "page_out 4"])
     >>> history.lru(), history.count("store")
@@ -39,6 +40,7 @@ class History:
         zswap, stage = session.machine.zswap, session.machine.stage
         watch = session.watching
         self.session, self.title, self.check = session, title, check
+        self.before: int | None = None
         self.setup: Setup | None = session.setup
         self.tags = [stage.title, _words_of(zswap.pool), f"exclusive loads {_form_of(session.machine)}"]
         self.limit, self.accept = zswap.limit, zswap.accept_threshold
@@ -229,6 +231,28 @@ class History:
     def __repr__(self) -> str:
         end = f", ended by: {self.fault}" if self.fault else ""
         return f"<history: {len(self.operations)} operations in {len(self)} steps{end}>"
+
+
+def around(setup: Setup, number: int, title: str = "") -> History | None:
+    """The moments of operation `number` of a setup's workload alone: the rest is run without looking, which is quick.
+
+    None where it cannot be: the workload has no such operation, or something ends the run before.
+    """
+    lines = setup.lines()
+    if number >= len(lines) or setup.changes:
+        return None
+    first = Session(setup.but(workload=lines[:number], cpus=(), seed=None, schedule=None), observed=False)
+    try:
+        before = first.skip()
+    except Fault:
+        return None
+    if not first.over:
+        return None
+    here = Setup(workload=lines[number : number + 1], multi_shot=setup.multi_shot)
+    history = History(Session(here, first.machine), title)
+    history.setup, history.before = None, before
+    history.run()
+    return None if history.reports or history.fault else history
 
 
 def _words_of(pool: Any) -> str:

@@ -129,6 +129,8 @@ class Watch:
         self.changes += [
             ["ram", page, "present" if page in machine.frames else "swapped"] for page in machine.written
         ]  # fmt: skip
+        on_device = machine.swap.disk.keys() - {slot for tree in zswap.trees.values() for slot in tree.entries}
+        self.changes += [["disk", page] for page, slot in machine.slots.items() if slot in on_device]
         self.after_setting()
         return self.take()[0]
 

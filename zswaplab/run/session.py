@@ -282,6 +282,18 @@ class Session:
         if not self.over and not self.together and (problem := self.cpus.deadlock()):
             raise problem
 
+    def skip(self) -> int:
+        """Run the workload without moments, and not what its last operation has queued: how many moments that were."""
+        skipped = 0
+        while not self.together and self.ready():
+            self.advance()
+            skipped += 1
+            if self.cpus.over:
+                if not self._planned:
+                    break
+                self._next()
+        return skipped
+
     # -- its end -----------------------------------------------------------------------------------
 
     def finish(self, check: Callable[[Machine], Fault | None] | None = None) -> Moment | None:

@@ -160,7 +160,10 @@ def _last(span: tuple[int, int]) -> int:
     return max(0, span[1] - 1)
 
 
-_SHOWN = {"pages": "where pages are", "lru": "the order of the LRU", "size": "the size of the pool"}
+_SHOWN = {
+    "pages": "where pages are", "lru": "the order of the LRU", "size": "the size of the pool",
+    "references": "how many references an entry has",
+}  # fmt: skip
 
 
 class _Scenes:
@@ -181,4 +184,5 @@ class _Scenes:
         pages = {page: "zswap" if ram == "swapped" and page in held else ram for page, ram in scene.ram.items()}
         listed = self.run.pools[scene.current]["lru_of"] == "entries"
         order = [scene.names.get(entry) for entry in scene.lru.get(scene.current, {})] if listed else None
-        return {"pages": pages, "lru": order, "size": scene.size}
+        references = {entry["page"]: entry["refcount"] for entry in scene.entries.values() if entry["linked"]}
+        return {"pages": pages, "lru": order, "size": scene.size, "references": references}

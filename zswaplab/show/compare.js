@@ -1,8 +1,8 @@
 /* Two runs on one clock, side by side, and the tree of their forks. The clock and where two runs part come from Python
    (clock.py); the sheets are the player's own drawings. */
-import { LEVELS, Run, spansOf } from "./scene.js";
+import { LEVELS, Run, plain, spansOf } from "./scene.js";
 import { Memory, h, patch } from "./dom.js";
-import { breadth, counters, cpus, fitting, lists, measures, pages, plain, pool, px, sentence, shapeOf } from "./drawing.js";
+import { breadth, counters, cpus, fitting, lists, measures, pages, pool, px, sentence, shapeOf } from "./drawing.js";
 import { DRAWN, Player, answer, closing, doing, icon, keys, row, table, unpack } from "./player.js";
 
 const PLACES = {
@@ -57,7 +57,7 @@ class Clock {
     this.story = [...stops].sort((one, other) => one - other);
   }
 }
-for (const name of ["next", "previous", "moment", "nearest", "nextOperation", "previousOperation"])
+for (const name of ["next", "previous", "moment", "nearest", "within", "nextOperation", "previousOperation"])
   Clock.prototype[name] = Run.prototype[name];
 
 /* ---------------------------------------------------------------- one of the two sheets */
@@ -205,6 +205,7 @@ class Comparison extends Player {
     this.alone = undefined; // the side that is shown alone
     this.root.classList.add("zswaplab-compare");
     patch(this.root, [
+      this.pictured("A picture of a comparison."),
       h(".bar",
         h("span.btns", way("first", "first", "Home"), way("back", "back", "←"), way("play", "play", "Space"),
           way("forward", "forward", "→"), way("last", "last", "End"), doing("pace", { class: "pace" })),
@@ -213,7 +214,7 @@ class Comparison extends Player {
         h("span.seg.who", { role: "group", "aria-label": "Which runs are shown" }),
         h("span.count"), h("span.what"), doing("lecture", { class: "lecture-mode icon", "aria-label": "lecture mode",
           title: "lecture mode: fills the window (P, while the comparison has the focus)" }, icon("lecture"))),
-      h(".time", h(".gutter"), h(".slider", { role: "slider", tabindex: 0, "aria-label": "Clock of both runs",
+      h(".time", h(".gutter"), h(".slider", { role: "slider", tabindex: this.still === undefined ? 0 : null, "aria-label": "Clock of both runs",
         "aria-valuemin": 0 }, h("svg.chart", { "aria-hidden": "true" }), h("svg.over", { "aria-hidden": "true" })),
       h(".ends")),
       h(".forking", { role: "group", "aria-label": "Fork", hidden: true }),
@@ -232,9 +233,10 @@ class Comparison extends Player {
     for (const name of ["count", "gutter", "slider", "chart", "over", "say", "body", "why", "help", "forking", "ends",
       "who"]) this[name] = this.root.querySelector(`.${name}`);
     const others = { playButton: ".play", paceButton: ".pace", lectureButton: ".lecture-mode", table: ".tables",
-      tableButton: ".foot [data-act=table]", forkButton: ".foot [data-act=fork]", what: ".what" };
+      tableButton: ".foot [data-act=table]", forkButton: ".foot [data-act=fork]" };
     for (const [name, selector] of Object.entries(others)) this[name] = this.root.querySelector(selector);
     this.noteBox = this.body; // there are no notes here
+    if (this.still !== undefined) this.freeze();
     this.setPace(1);
   }
 
@@ -268,7 +270,7 @@ class Comparison extends Player {
     const peak = highest(this.played.map((run) => run.peak));
     for (const run of this.played) run.peak = peak; // so that the same is drawn as large in each
     this.run = new Clock(this.model.get("slots"), this.played);
-    this.root.setAttribute("aria-label", `Comparison of ${runs.length} runs`);
+    this.root.setAttribute("aria-label", this.still === undefined ? `Comparison of ${runs.length} runs` : this.alt);
     this.slider.setAttribute("aria-valuemax", this.run.last);
     this.alone = undefined;
     this.paired();
@@ -508,7 +510,7 @@ class Comparison extends Player {
   /* How wide a character is; the sentences over both sheets are short. */
   measureText(width) {
     const { run } = this;
-    this.run = { steps: [], reports: [], touches: new Map() };
+    this.run = { longest: () => [] };
     super.measureText(width);
     this.run = run;
   }
@@ -531,7 +533,7 @@ class Comparison extends Player {
     const titles = [...new Set(this.pair.map((number) => this.played[number].title).filter(Boolean))];
     const [one, ...others] = this.pair.map((number) => this.played[number].tags);
     const common = one.filter((tag) => others.every((tags) => tags.includes(tag))).map((tag) => tag.split(": ")[0]);
-    patch(this.what, [titles.length > 0 && h("b", titles.join(" · ")), common.join(" · ")]);
+    for (const what of this.root.querySelectorAll(".what")) patch(what, [titles.length > 0 && h("b", titles.join(" · ")), common.join(" · ")]);
   }
 
   drawWho() {
@@ -566,6 +568,7 @@ class Comparison extends Player {
     this.drawTable(views, found);
     if (!this.forking.hidden) this.drawFork();
     Object.assign(root.dataset, { step, parted: found.moved.size > 0 });
+    this.tellHeight();
   }
 
   drawBar() {
@@ -694,7 +697,7 @@ class Comparison extends Player {
     if (!this.run || this.forking.hidden) return;
     const { of, setting, value } = this.choice();
     const refused = this.model.get("refused");
-    const why = this.gone ? "The kernel has gone: no fork can be made. Run the cell again."
+    const why = this.gone ? "No kernel is behind this: no fork can be made. Run the cell again."
       : setting ? refused : "This run cannot be forked: its machine had been used before it was recorded.";
     const option = (one, chosen, name = one) => h("option", { value: String(one), selected: one === chosen }, String(name));
     const step = this.run.stepOf(of, this.step);

@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import base64
 import html
+import os
 import re
+from collections.abc import Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -23,6 +27,7 @@ from ..run.cpus import NAMES
 from ..run.history import History, record
 from ..run.search import Explored
 from ..run.setup import Setup
+from . import page
 from .clock import Clock, Difference
 from .kept import LOADER, Program, shown
 from .payload import make, pack
@@ -55,7 +60,7 @@ class Comparison(anywidget.AnyWidget):
     """The widget. `histories` are its runs, A, B and each fork, by their letter.
 
     `step` is a place on the clock, `pair` the numbers of the two runs that are shown; `playing` and `level` are the
-    player's. All of them can be read, set and linked.
+    player's. All of them can be read, set and linked. `names` say what the two runs are called.
     """
 
     _esm = LOADER
@@ -70,13 +75,13 @@ class Comparison(anywidget.AnyWidget):
     level = traitlets.Enum(LEVELS, "story").tag(sync=True)
     refused = traitlets.Unicode().tag(sync=True)  # why the last fork cannot be
 
-    def __init__(self, runs: list[History], step: int | None = None) -> None:
+    def __init__(self, runs: list[History], step: int | None = None, names: Sequence[str] = ("", "")) -> None:
         self.histories: dict[str, History] = {}
         self._drawn: list[dict[str, Any]] = []
         self._partings: dict[tuple[int, int], Difference | None] = {}
-        for letter, run in zip(LETTERS, runs, strict=False):
+        for letter, run, name in zip(LETTERS, runs, names, strict=False):
             self.histories[letter] = run
-            self._drawn.append({"from": None, "changed": ""})
+            self._drawn.append({"from": None, "changed": "", "name": name})
         super().__init__(program=Program.one())
         self._draw()
         if step is not None:
@@ -149,7 +154,8 @@ class Comparison(anywidget.AnyWidget):
             if "payload" not in drawn:
                 drawn |= {"payload": pack(make(run)), "settings": _settings(run), "end": _end(run)}
             own = [tag for tag in run.tags if tag not in common] or _own_fields(run, runs[1 - number % 2])
-            drawn |= {"letter": letter, "label": drawn["changed"] or " · ".join(own) or run.title}
+            label = drawn["changed"] or drawn.get("name") or " · ".join(own) or run.title
+            drawn |= {"letter": letter, "label": label}
         pairs = [(one, other) for other in range(len(runs)) for one in range(other)]
         found = {pair: self._parting(*pair) for pair in pairs}
         with self.hold_sync():
@@ -209,6 +215,19 @@ class Comparison(anywidget.AnyWidget):
             title = html.escape(f"{drawn['letter']}: {drawn['label']}, step {at}")
             sheets += f'<div style="margin: 12px 0 4px"><b>{title}</b></div>{still(make(run), at)}'
         return f'<div class="zswaplab-picture" style="max-width: 1050px; line-height: 1.5">{lines}{sheets}</div>'
+
+    def save(self, path: str | os.PathLike[str], *, theme: str = "light", width: int = 1050) -> Path:
+        """Write the comparison as it stands to `path`: `.html`, alive without network; `.png`, `width` pixels wide.
+
+        Nothing can be forked in it. Raises BadInput for another ending, theme or width, for a folder that is not
+        there, and for `.png` where no Chromium is installed.
+        """
+        names = ("drawn_by", "slots", "partings", "pair", "step", "level")
+        runs = [{**drawn, "payload": base64.b64encode(drawn["payload"]).decode()} for drawn in self._drawn]
+        values = {**{name: getattr(self, name) for name in names}, "runs": runs}
+        drawn = [("Picture of a comparison: " + " ".join(f"{line}." for line in repr(self).splitlines()), "")]
+        title = " · ".join(dict.fromkeys(run.title for run in self.histories.values() if run.title)) or "Comparison"
+        return page.write(lambda **more: page.alive(title, drawn, theme=theme, **values, **more), path, theme, width)
 
 
 # -- what can be given, and changed ------------------------------------------------------------------

@@ -18,7 +18,6 @@ const LOOKS = { present: "ram", kept: "zswap", device: "disk", nowhere: "lost", 
 
 export const number = (value) => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 export const plural = (count, word) => `${number(count)} ${word}${count === 1 ? "" : "s"}`;
-export const plain = (text) => text.replace(/\*\*|`/g, "");
 export const px = (value) => `${Math.round(value * 100) / 100}px`;
 const percent = (part, whole) => `${Math.round((10000 * part) / whole) / 100}%`;
 const isPage = (page) => page !== null && page !== undefined;

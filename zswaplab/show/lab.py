@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
+import html
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import accumulate, islice
+from itertools import accumulate
 from typing import Any
 
 import anywidget
@@ -14,7 +15,7 @@ import traitlets
 
 from ..model.errors import BadInput, choose
 from ..model.stages import STAGES, own_form
-from ..run.history import History
+from ..run.history import History, around
 from ..run.session import Moment, Session
 from ..run.setup import Setup
 from ..run.workloads import TITLES, read_csv
@@ -24,7 +25,7 @@ from .kept import shown
 from .player import LEVELS, Player, payload_of
 
 CAUGHT = {"UseAfterFree": "use after free", "DataLost": "data lost"}
-_AROUND = 100  # steps after the reader's place that are drawn with it; where there are more, those follow
+_AT_ONCE = 1000  # steps of a run that is drawn whole; of a longer one the reader's place is drawn first
 
 
 def lab(
@@ -155,19 +156,23 @@ class Lab(ipywidgets.VBox):  # type: ignore[misc]
 
     def _again(self, setup: Setup) -> None:
         """Run another setup: what is around the reader's place is drawn first, the rest and the outcome follow."""
-        history, rest = self._begun(setup)
         before, place = self.history, self.player.step
         self.setup, self.before, self.problem = setup, before, ""
-        self.history, self._rest = history, rest
-        begun = self._run_to_place(*place_in(before, place))
-        whole = self.held or not begun or sum(1 for _ in islice(self._rest, _AROUND)) < _AROUND
+        number, steps = place_in(before, place)
+        if len(before) > _AT_ONCE and (near := around(setup, number, title_of(setup))):
+            self._show(near, (near.before or 0) + step_of(near, 0, steps))
+        self.history, self._rest = self._begun(setup)
+        if self.held:
+            self._run_to_place(number, steps)
+        else:
+            self._run_to(None)
+        self._show(self.history, len(self.history) - 1 if self.held else same_place(before, place, self.history))
+        self.panel.state = self._state()
+
+    def _show(self, history: History, step: int) -> None:
         with self.player.hold_sync():
             self.player.show(history)
-            self.player.step = len(history) - 1 if self.held else same_place(before, place, history)
-        if not whole:
-            self._run_to(None)
-            self.player.grow(history, once=True)
-        self.panel.state = self._state()
+            self.player.step = step
 
     def go_on(self) -> None:
         """Run what was held back, and show what it comes to."""
@@ -188,7 +193,14 @@ class Lab(ipywidgets.VBox):  # type: ignore[misc]
         return f"{self.history.title}: {words(self.history) if not self.held else 'held back'}\n{self.player!r}"
 
     def _ipython_display_(self, **options: Any) -> None:
-        shown(self, self.player.picture(), repr(self))
+        shown(self, self.picture(), repr(self))
+
+    def picture(self) -> str:
+        """The panel as it stands as HTML that does not move: what is run, what it comes to, the player."""
+        came = "what it comes to is held back" if self.held else words(self.history)
+        said = html.escape(f"{' · '.join(self.history.tags)}: {came}")
+        line = f"<div><b>{html.escape(self.history.title)}</b> · {said}</div>"
+        return f'<div class="zswaplab-picture" style="line-height: 1.5">{line}</div>{self.player.picture()}'
 
     # -- running -----------------------------------------------------------------------------------
 
@@ -231,7 +243,8 @@ class Lab(ipywidgets.VBox):  # type: ignore[misc]
             elif "share" in message:
                 self.panel.send({"line": self.share()})
                 return
-            self.panel.folded = self._whole and "stage" in self.names and "go on" not in message
+            if "stay" not in message and "go on" not in message:
+                self.panel.folded = self._whole and "stage" in self.names
         except BadInput as problem:
             self.problem = str(problem)
             self.panel.state = self._state()
@@ -259,10 +272,14 @@ def same_place(before: History, step: int, after: History) -> int:
     """The step of `after` that is as far into the same operation of the workload as `step` was in `before`."""
     if not len(before) or not len(after):
         return 0
-    number, steps = place_in(before, step)
-    wanted = {operation for operation, at in enumerate(numbers(after)) if at == number}
-    places = [i for i, moment in enumerate(after.moments) if moment.operation in wanted]
-    return min(places[0] + steps, places[-1]) if places else len(after) - 1
+    return step_of(after, *place_in(before, step))
+
+
+def step_of(history: History, number: int, steps: int) -> int:
+    """The step so many steps into operation `number` of the workload, or its last one; without it the last of all."""
+    wanted = {operation for operation, at in enumerate(numbers(history)) if at == number}
+    places = [i for i, moment in enumerate(history.moments) if moment.operation in wanted]
+    return min(places[0] + steps, places[-1]) if places else len(history) - 1
 
 
 def place_in(history: History, step: int) -> tuple[int, int]:

@@ -15,7 +15,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,18 +96,28 @@ def page(
     With `static` it is a picture of the players, without any control: the text says what to do to see it live.
     `values` are the widget's own: level, hidden, notes. Raises BadInput for another theme.
     """
-    choose("theme", theme, THEMES)
     shown = list(payloads)
-    title = html.escape(", ".join(one["title"] or one["tags"][0] for one in shown))
+    title = ", ".join(one["title"] or one["tags"][0] for one in shown)
+    drawn = [(picture(one, step), base64.b64encode(pack(one)).decode()) for one in shown]
+    return alive(title, drawn, theme=theme, static=static, step=int(step), **values)
+
+
+def alive(
+    title: str, drawn: Iterable[tuple[str, str]], *, theme: str | None = None, static: str | None = None,
+    **values: Any,
+) -> str:  # fmt: skip
+    """The same of any of our widgets: for each the alternative text of its picture and its packed payload, in base64.
+
+    What is not in the payload is in `values`, which all of them have. Raises BadInput for another theme.
+    """
+    choose("theme", theme, THEMES)
     data = (
-        f'<script type="application/zswaplab" data-alt="{html.escape(picture(one, step))}">'
-        f"{base64.b64encode(pack(one)).decode()}</script>"
-        for one in shown
+        f'<script type="application/zswaplab" data-alt="{html.escape(alt)}">{packed}</script>' for alt, packed in drawn
     )
-    given = json.dumps({**values, "step": int(step), "static": static}, ensure_ascii=False).replace("<", "\\u003c")
+    given = json.dumps({**values, "static": static}, ensure_ascii=False).replace("<", "\\u003c")
     return PAGE.format(
-        title=title,
-        heading="" if static is not None else f"<h1>{title}</h1>",
+        title=html.escape(title),
+        heading="" if static is not None else f"<h1>{html.escape(title)}</h1>",
         margin=0 if static is not None else 16,
         theme=THEMES[theme],
         payloads="\n".join(data),
@@ -125,6 +135,14 @@ def save(
     Raises BadInput for another ending, theme or width, for a folder that is not there, and for `.png` where no
     Chromium is installed.
     """
+    return write(lambda **more: page([payload], step=step, theme=theme, **values, **more), path, theme, width)
+
+
+def write(content: Callable[..., str], path: str | os.PathLike[str], theme: str, width: int) -> Path:
+    """Write what `content()` gives to a `.html`, or have what `content(static="")` gives drawn to a `.png`.
+
+    Raises BadInput as `save` does.
+    """
     target = Path(path)
     choose("theme", theme, ("light", "dark"))
     require("width", width, 380, 4000, "pixels")
@@ -133,9 +151,9 @@ def save(
     if not target.parent.is_dir():
         raise BadInput(f"path={str(path)!r} cannot be saved: there is no folder {str(target.parent)!r}; make it first")
     if target.suffix == ".html":
-        target.write_text(page([payload], step=step, theme=theme, **values), encoding="utf-8")
+        target.write_text(content(), encoding="utf-8")
     else:
-        photograph(page([payload], step=step, theme=theme, static="", **values), target, width)
+        photograph(content(static=""), target, width)
     return target
 
 

@@ -35,6 +35,12 @@ class Panel {
     window.addEventListener("keydown", key, true);
     this.root.addEventListener("click", (event) => this.click(event));
     this.root.addEventListener("change", (event) => this.changed(event));
+    this.root.addEventListener("keydown", ({ target, key }) => {
+      this.going = target.tagName === "SELECT" && key !== "Enter";
+      if (key === "Enter") this.left();
+    });
+    this.root.addEventListener("pointerdown", () => (this.going = false));
+    this.root.addEventListener("focusout", () => this.left());
     const unwatch = watch({ model: this.model, el: element }, () => {
       this.gone = true;
       this.draw();
@@ -57,6 +63,18 @@ class Panel {
 
   tell(message) {
     if (!this.gone) this.model.send(message);
+  }
+
+  /* Tell what a menu was set to. A key goes through a closed menu one by one: then the panel stays open until the reader
+     has left it. */
+  menuSet(fields) {
+    this.tell(this.going ? { set: fields, stay: true } : { set: fields });
+    this.went = this.going;
+  }
+
+  left() {
+    if (this.went) this.tell({ fold: true });
+    this.going = this.went = false;
   }
 
   put(name, value) {
@@ -108,13 +126,13 @@ class Panel {
     this.typing = field === "workload" && given === OWN;
     if (target.tagName === "SELECT") {
       if (this.typing || field === "workload") {
-        if (!this.typing) this.tell({ set: { workload: given } });
+        if (!this.typing) this.menuSet({ workload: given });
         target.value = this.typing ? OWN : control.value;
         this.draw();
         return;
       }
       target.value = String(control.options.findIndex(({ value }) => value === control.value));
-      this.tell({ set: { [field]: control.options[Number(given)].value } });
+      this.menuSet({ [field]: control.options[Number(given)].value });
       return;
     }
     target.value = size ? control.sizes[size] : control.value;
@@ -166,7 +184,8 @@ class Panel {
     root.classList.toggle("gone", this.gone);
     const focused = root.contains(document.activeElement) && document.activeElement;
     patch(root, folded ? this.folded(state) : this.open(state));
-    for (const [control, node] of this.inputs()) if (node !== document.activeElement) node.value = control;
+    for (const [control, node] of this.inputs())
+      if (node.tagName === "SELECT" || node !== document.activeElement) node.value = control;
     if (folded && focused && !root.contains(document.activeElement)) root.querySelector(".unfold").focus();
   }
 

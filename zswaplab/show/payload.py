@@ -27,6 +27,12 @@ EVENTS = (None, "store", "load", "writeback", "refuse", "free", "fault")
 STORY = frozenset({"lru isolate", "page isolate", "kick", "not written", "worker stops", "worker goes on"})
 STATES = ("not started", "running", "blocked", "finished")
 
+# Stands for a step that was taken, and of which nothing was kept.
+_NOT_KEPT: dict[str, Any] = {
+    "say": "", "event": None, "story": False, "subject": None, "operation": 0, "cpu": 0, "stack": [], "holds": [],
+    "refs": [], "changes": [], "cpus": None,
+}  # fmt: skip
+
 # What the kernel calls fields of struct zswap_entry that the model calls otherwise.
 KERNEL_FIELDS = {"next": "lru.next", "prev": "lru.prev", "linked": "rbnode", "type": "offset", "value": "handle"}
 
@@ -200,8 +206,16 @@ def make(history: History) -> Payload:
     `title` and `tags`; `limit` and `accept` in pages: zswap is full above the one and accepts again below the other;
     `pools`, all that ever were, by number; `cpus` and, where they ran at once, their `tasks`; `sources` of the running
     functions; `counters` and `begin`, the changes that lead to the state before the first step; `operations`, `steps`
-    and `reports` of the sanitizers.
+    and `reports` of the sanitizers. Where only a place's surroundings were kept, `before` says how many steps that are
+    not known come first.
     """
+    payload = _whole(history)
+    if history.before is not None:
+        payload |= {"before": history.before, "steps": [_NOT_KEPT] * history.before + payload["steps"]}
+    return payload
+
+
+def _whole(history: History) -> Payload:
     return {
         "version": VERSION, "title": history.title, "tags": list(history.tags), "limit": history.limit,
         "accept": history.accept, "cpus": history.cpus, "tasks": [task.replace("_", " ") for task in history.tasks],
@@ -309,7 +323,7 @@ def _trace(history: History, trace: Trace | None) -> Payload | None:
 
 def pack(payload: Mapping[str, Any]) -> bytes:
     """A payload, or a part of one, as compressed JSON (zlib), its steps by column: some 12 bytes a step."""
-    steps = payload["steps"]
+    steps = payload["steps"][payload.get("before", 0) :]
     columns = {name: [step[name] for step in steps] for name in (steps[0] if steps else ())}
     plain = json.dumps({**payload, "steps": columns}, ensure_ascii=False, separators=(",", ":"))
     return zlib.compress(plain.encode(), 6)  # 9 takes four times as long for a tenth less
@@ -319,7 +333,8 @@ def unpack(packed: bytes) -> Payload:
     """What `pack` was given, lists in place of tuples."""
     plain: Payload = json.loads(zlib.decompress(packed))
     columns = plain["steps"]
-    plain["steps"] = [dict(zip(columns, step, strict=True)) for step in zip(*columns.values(), strict=True)]
+    steps = [dict(zip(columns, step, strict=True)) for step in zip(*columns.values(), strict=True)]
+    plain["steps"] = [_NOT_KEPT] * plain.get("before", 0) + steps
     return plain
 
 

@@ -1,9 +1,9 @@
 /* The player: the clock, what the reader does, the sheet on which everything is drawn. It decides nothing about zswap:
    scene.js has the run as data, drawing.js, time.js and report.js draw a moment of it, player.css has the looks. */
-import { CPU, EVENTS, LEVELS, Run } from "./scene.js";
+import { CPU, EVENTS, LEVELS, Run, plain } from "./scene.js";
 import { Memory, SVG, h, make, patch, themed } from "./dom.js";
 import { HEIGHTS, WHERE, WIDTH, breadth, counters, cpus, font, holders, listWithHolders, lists } from "./drawing.js";
-import { measures, number, pages, plain, plural, pool, poolOfEntries, px, sentence, shapeOf } from "./drawing.js";
+import { measures, number, pages, plural, pool, poolOfEntries, px, sentence, shapeOf } from "./drawing.js";
 import { chart, gutter, overlay } from "./time.js";
 import { card, cpuLine, pictureOf } from "./report.js";
 
@@ -187,6 +187,10 @@ export const row = (key, cells) => h("tr", { key }, cells.map((cell) => h("td", 
 
 /* ---------------------------------------------------------------- the player */
 
+/* Stands for a step of which nothing was kept. */
+const NOT_KEPT = { say: "", event: null, story: false, subject: null, operation: 0, cpu: 0, stack: [], holds: [],
+  refs: [], changes: [], cpus: null };
+
 /* What payload.py has packed: compressed JSON, its steps by column; bytes, or base64 in a page that stands alone. */
 export async function unpack(packed) {
   const bytes = typeof packed === "string" ? Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0)) : packed;
@@ -194,7 +198,8 @@ export async function unpack(packed) {
   const plain = await new Response(stream).json();
   const columns = Object.entries(plain.steps);
   const step = (index) => Object.fromEntries(columns.map(([name, values]) => [name, values[index]]));
-  return { ...plain, steps: (columns[0]?.[1] ?? []).map((_, index) => step(index)) };
+  const steps = (columns[0]?.[1] ?? []).map((_, index) => step(index));
+  return { ...plain, steps: plain.before ? [...Array(plain.before).fill(NOT_KEPT), ...steps] : steps };
 }
 
 export class Player {
@@ -220,7 +225,7 @@ export class Player {
     const level = (name) => doing("level", { "data-level": name, title: `detail: ${DETAIL[name]}` },
       name[0].toUpperCase() + name.slice(1));
     patch(this.root, [
-      h(".picture", icon("picture"), h("b", "A picture of the player."), h("span", this.still ?? ""), h("span.what")),
+      this.pictured("A picture of the player."),
       h(".bar",
         h("span.btns", way("first", "first", "Home"), way("back", "back", "←"), way("play", "play", "Space"),
           way("forward", "forward", "→"), way("last", "last", "End"), doing("pace", { class: "pace" })),
@@ -250,6 +255,11 @@ export class Player {
     for (const [name, selector] of Object.entries(others)) this[name] = this.root.querySelector(selector);
     if (this.still !== undefined) this.freeze();
     this.setPace(1);
+  }
+
+  /* What stands on a picture in place of the bar. */
+  pictured(words) {
+    return h(".picture", icon("picture"), h("b", words), h("span", this.still ?? ""), h("span.what"));
   }
 
   /* A picture: nothing in it can be used, and its words are its alternative text. */
@@ -314,12 +324,15 @@ export class Player {
     const whole = payload === this.read ? undefined : await unpack(payload);
     const part = growth?.byteLength ? await unpack(growth) : undefined;
     if (turn !== this.turn) return;
-    if (whole) Object.assign(this, { run: new Run(whole), read: payload, question: undefined, life: undefined });
+    if (whole) {
+      const run = new Run(whole, this.run);
+      Object.assign(this, { run, read: payload, question: undefined, life: undefined });
+    }
     if (part) this.run.grow(part);
     const { title, tags, last } = this.run;
     this.root.setAttribute("aria-label", this.still === undefined ? `Player: ${title || tags[0]}` : this.alt);
     this.slider.setAttribute("aria-valuemax", last);
-    this.measured = undefined;
+    if (!this.run.former) this.measured = undefined;
     this.layout();
     this.play();
   }
@@ -327,7 +340,7 @@ export class Player {
   /* ---------------------------------------------------------------- the clock */
 
   get step() {
-    return Math.min(this.run.last, Math.max(0, this.model.get("step")));
+    return this.run.within(this.model.get("step"));
   }
 
   get level() {
@@ -350,7 +363,7 @@ export class Player {
   seek(step, touch = 0) {
     this.message = "";
     this.touch = touch;
-    const wanted = Math.min(this.run.last, Math.max(0, step));
+    const wanted = this.run.within(step);
     if (wanted !== this.model.get("step")) this.tell("step", wanted);
     this.later();
   }
@@ -626,7 +639,7 @@ export class Player {
     if (this.measured !== outer) this.measureText(outer);
     const say = this.sayHeight;
     const note = (noted ? 30 : 0) + this.above(outer);
-    this.m = measures(this.run, { width: outer - 2, level, height, say, note, hidden });
+    this.m = measures(this.run.former ?? this.run, { width: outer - 2, level, height, say, note, hidden });
     root.style.setProperty("--right", px(this.m.right));
     root.style.setProperty("--between", px(this.m.gap));
     root.classList.toggle("dense", this.m.dense);
@@ -645,21 +658,16 @@ export class Player {
   /* Room for the longest sentences at this width; how wide a character of source is, and one of other text. */
   measureText(width) {
     this.measured = width;
-    const probe = (look, content) => {
-      const element = make(h("div.probe", { class: look }, content));
-      this.say.after(element);
-      const { offsetWidth, offsetHeight } = element;
-      element.remove();
-      return [offsetWidth, offsetHeight];
-    };
-    this.character = probe("src", "m".repeat(100))[0] / 100 || 7.83;
     const words = "pages 0 … 9 go out, 1943 B: read 3, not counted, at its limit";
-    font.share = probe("tiny", words)[0] / words.length / 11 || 0.6;
-    const { steps, reports, touches } = this.run;
-    const said = new Set(steps.filter((_, step) => !touches.has(step)).map(({ say }) => say));
-    for (const { say } of reports) said.add(say);
-    const longest = [...said].sort((one, other) => plain(other).length - plain(one).length).slice(0, 6);
-    this.sayHeight = Math.max(46, ...longest.map((text) => probe("say", sentence(text))[1]));
+    const probe = (look, content) => h("div.probe", { class: look }, content);
+    const long = this.run.longest(6).map((text) => probe("say", sentence(text)));
+    const probes = [probe("src", "m".repeat(100)), probe("tiny", words), ...long].map((node) => make(node));
+    this.say.after(...probes); // all at once: the page is laid out once for them
+    const [source, tiny, ...says] = probes.map(({ offsetWidth, offsetHeight }) => [offsetWidth, offsetHeight]);
+    for (const one of probes) one.remove();
+    this.character = source[0] / 100 || 7.83;
+    font.share = tiny[0] / words.length / 11 || 0.6;
+    this.sayHeight = Math.max(46, ...says.map(([, high]) => high));
     this.say.style.minHeight = px(this.sayHeight);
   }
 
@@ -714,7 +722,12 @@ export class Player {
     this.drawTable(v);
     this.shown = step;
     Object.assign(root.dataset, { step, touch: this.touch });
-    const { height } = this.still === undefined ? {} : root.getBoundingClientRect();
+    this.tellHeight();
+  }
+
+  /* To what makes a picture of it. */
+  tellHeight() {
+    const { height } = this.still === undefined ? {} : this.root.getBoundingClientRect();
     if (height) document.documentElement.dataset.height = Math.ceil(height);
   }
 
@@ -780,11 +793,12 @@ export class Player {
   drawBar({ run, step, now, report, m }) {
     const bold = (count) => h("b", String(count));
     const story = m.level === "story";
-    const moment = ["moment ", bold(run.moment(step)), ` of ${run.story.length}`];
-    const place = story ? moment : ["step ", bold(step), ` of ${run.last}`];
+    const known = (count) => (run.former ? "…" : count); // of the whole run
+    const moment = ["moment ", bold(known(run.moment(step))), ` of ${known(run.story.length)}`];
+    const place = story ? moment : ["step ", bold(step), ` of ${known(run.last)}`];
     const which = run.reports.length > 1 && report;
     const told = which && [" · report ", bold(run.reports.indexOf(report) + 1), ` of ${run.reports.length}`];
-    const more = story ? `step ${step}${which ? "" : ` of ${run.last}`}` : now && run.operations[now.operation].text;
+    const more = story ? `step ${step}${which ? "" : ` of ${known(run.last)}`}` : now && run.operations[now.operation].text;
     patch(this.count, this.message || [place, told, more && h("span.also-at", ` · ${more}`)]);
   }
 
@@ -798,8 +812,8 @@ export class Player {
         for (const [name, value] of Object.entries({ width: m.chart, height, viewBox: `0 0 ${m.chart} ${height}` }))
           drawing.setAttribute(name, value);
       this.gutter.style.width = px(m.gutter);
-      patch(this.gutter, gutter(run, m, life));
-      patch(this.chart, chart(run, m, life));
+      patch(this.gutter, gutter(run.former ?? run, m, life));
+      patch(this.chart, chart(run.former ?? run, m, life));
       this.banded = `${life}`;
     }
     patch(this.over, overlay(v));
@@ -832,10 +846,13 @@ function mount(element, payload, { static: still, alt, ...given }) {
       (heard[`change:${name}`] ?? []).forEach((hear) => hear());
     },
     save_changes() {},
+    send() {},
     on: (event, hear) => (heard[event] ??= []).push(hear),
     off() {},
   };
-  return new Player(model, element, { still: still ?? undefined, alt });
+  const drawn = new DRAWN[values.drawn_by ?? "player"](model, element, { still: still ?? undefined, alt });
+  element.dispatchEvent(new Event("zswaplab-gone")); // nobody answers
+  return drawn;
 }
 
 export default { render };

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from html import escape
 from typing import Any
 
 import anywidget
@@ -16,8 +15,9 @@ import traitlets
 
 from ..run.history import History
 from . import page
+from .compare import Comparison
 from .kept import LOADER, Program
-from .player import Player, play
+from .player import play
 
 Data = Mapping[str, Any]
 Played = Sequence[tuple[str, History, int]]  # what it is called, the run, the first step to be seen
@@ -64,23 +64,15 @@ class Sheet(ipywidgets.VBox):  # type: ignore[misc]
     def hear(self, _: Any, message: Data, __: Any = None) -> None:
         """What the page sends when a button is pressed."""
         if "play" in message:
-            self.children = [self.question, beside(self._played())]
+            self.children = [self.question, *played(self._played())]
         else:
             self.question.told = dict(self._heard(message))
 
 
-def beside(runs: Played) -> ipywidgets.Widget:
-    """Players of some runs side by side, on one clock of steps; below one another where there is no room."""
-    players = [play(history, min(step, len(history) - 1)) for _, history, step in runs]
-    for other in players[1:]:
-        for name in ("step", "level"):
-            traitlets.link((players[0], name), (other, name))
-    columns = [column(name, player) for (name, *_), player in zip(runs, players, strict=True)]
-    grid = {"grid_template_columns": "repeat(auto-fit, minmax(min(420px, 100%), 1fr))", "grid_gap": "8px"}
-    return ipywidgets.GridBox(columns, layout=ipywidgets.Layout(**grid))
-
-
-def column(name: str, player: Player) -> ipywidgets.Widget:
-    """A player under its name."""
-    heading = ipywidgets.HTML(f"<b>{escape(name)}</b>")
-    return ipywidgets.VBox([heading, player], layout=ipywidgets.Layout(min_width="0"))
+def played(runs: Played) -> list[ipywidgets.Widget]:
+    """The player of a run; of two runs their comparison, where the first difference is marked."""
+    if not runs:
+        return []
+    names, histories, steps = zip(*runs, strict=True)
+    step = min(steps[0], len(histories[0]) - 1)
+    return [play(histories[0], step) if len(runs) == 1 else Comparison(list(histories), step, names)]

@@ -1,7 +1,7 @@
 /* A report as a picture: freed memory and who leads to it, its bytes, the stacks; lost bytes; who waits for whom. */
-import { arrowhead, breadth, crumb, holders, lock, painted, plain, plural } from "./drawing.js";
+import { arrowhead, breadth, crumb, holders, lock, painted, plural } from "./drawing.js";
 import { h } from "./dom.js";
-import { CPU } from "./scene.js";
+import { CPU, plain } from "./scene.js";
 
 /* struct zswap_entry on x86-64: field, offset and size in bytes. The links came with patch 1. */
 const STRUCT = [

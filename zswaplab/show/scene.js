@@ -10,6 +10,7 @@ export const EVENTS = [
 ];
 export const LEVELS = ["story", "steps", "source"];
 export const CPU = "abcdefghijklmnopqrstuvwxyz";
+export const plain = (text) => text.replace(/\*\*|`/g, ""); // a sentence without its marks
 
 /* ---------------------------------------------------------------- the state and what changes it */
 
@@ -142,7 +143,9 @@ const weight = ({ entries, pages, ram, names }) => entries.size + pages.size + r
 /* ---------------------------------------------------------------- a run */
 
 export class Run {
-  constructor(payload) {
+  /* Where only the surroundings of a place were kept (`payload.before` steps come first, of which nothing is known),
+     what is measured stays as it was in the `former` run until the whole is there. */
+  constructor(payload, former) {
     Object.assign(this, payload, { steps: [], operations: [], sources: [], reports: [] });
     this.begin = { changes: payload.begin ?? [] };
     this.sizes = [];
@@ -153,6 +156,14 @@ export class Run {
     this.counted = [];
     this.peak = { lru: 1, slots: 1, size: 1, number: 0, units: {} };
     this.grow(payload);
+    if (former && payload.before !== undefined) this.measureLike(former);
+  }
+
+  measureLike(former) {
+    const { peak } = this;
+    this.former = former.former ?? former;
+    for (const name of ["lru", "slots", "size", "number"]) peak[name] = Math.max(peak[name], former.peak[name]);
+    this.allPages = [...new Set([...this.allPages, ...former.allPages])].sort((one, other) => one - other);
   }
 
   /* Add what a part of a payload brings, in place of what is there from `part.from` on. */
@@ -188,7 +199,7 @@ export class Run {
     const counted = new Set(this.counted);
     for (const change of this.begin.changes) seen(pages, change);
     let changes = 0;
-    for (let index = first?.step ?? 0; index < this.steps.length; index += 1) {
+    for (let index = first?.step ?? this.before ?? 0; index < this.steps.length; index += 1) {
       const step = this.steps[index];
       if (changes > 64 + weight(state)) {
         this.keyframes.push({ step: index, state: copy(state) });
@@ -246,6 +257,11 @@ export class Run {
 
   /* ---------------------------------------------------------------- where to stop */
 
+  /* The step that is nearest to `step` and known. */
+  within(step) {
+    return Math.min(this.last, Math.max(this.before ?? 0, step));
+  }
+
   next(index, level) {
     return (level === "story" ? this.story.find((stop) => stop > index) : index + 1) ?? this.last;
   }
@@ -257,6 +273,15 @@ export class Run {
   /* The number of the moment at or before a step, counted from 1. */
   moment(index) {
     return this.story.findLastIndex((stop) => stop <= index) + 1;
+  }
+
+  /* The longest sentences that the run says. */
+  longest(count) {
+    const lengths = new Map();
+    const note = (say) => lengths.has(say) || lengths.set(say, plain(say).length);
+    this.steps.forEach(({ say }, step) => this.touches.has(step) || note(say));
+    for (const { say } of this.reports) note(say);
+    return [...lengths].sort(([, one], [, other]) => other - one).slice(0, count).map(([say]) => say);
   }
 
   nearest(index, level) {

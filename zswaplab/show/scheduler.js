@@ -4,7 +4,7 @@ import { h, make, patch } from "./dom.js";
 import { fitting, lock, number, px } from "./drawing.js";
 import { DRAWN, Player, doing, keys } from "./player.js";
 
-const TALL = 36; // of a CPU's line
+const TALL = 32; // of a CPU's line
 const HEAD = 22; // of the steps' numbers
 const GONE = "The kernel has gone: nothing can be run any more. Run the cell again.";
 
@@ -138,7 +138,7 @@ class Scheduler extends Player {
     Object.assign(this, { wide, gutter: wide ? 236 : Math.min(236, Math.floor(width * 0.45)) });
     this.buttons.style.width = px(this.gutter);
     this.hand.style.height = px(high);
-    return high + (this.plan.offsetHeight || 46);
+    return high + (this.plan.offsetHeight || 40);
   }
 
   draw() {
@@ -197,12 +197,12 @@ class Scheduler extends Player {
           (now || (index + 1) % every === 0 || index === 0) && h("text", { x: middle, y: 13, "text-anchor": "middle",
             class: now ? "t-now" : "" }, String(index + 1)),
           h("rect", { class: now ? "block now" : "block", x, y: at(cpu), width: pitch - 2, height: TALL - 8, rx: 3 }),
-          text && h("text", { class: now ? "on-now" : "t-ink", x: middle, y: at(cpu) + 18, "text-anchor": "middle" }, text),
+          text && h("text", { class: now ? "on-now" : "t-ink", x: middle, y: at(cpu) + TALL / 2, "text-anchor": "middle" }, text),
           cpus?.map(({ holds, waits }, other) => [
             holds.length > 0 && h("path.held", { d: `M${x + 1} ${at(other) + TALL - 5}h${Math.max(1, pitch - 4)}` }),
             waits && other !== cpu && [
               h("rect.seg-wait", { x, y: at(other) + 5, width: pitch - 2, height: TALL - 18, rx: 3 }),
-              h("text.t-wait", { x: middle, y: at(other) + 18, "text-anchor": "middle" }, fitting(["waits"], pitch - 6))],
+              h("text.t-wait", { x: middle, y: at(other) + TALL / 2, "text-anchor": "middle" }, fitting(["waits"], pitch - 6))],
           ]));
       }),
       shown >= 0 && h("path.head", { d: `M${(place(shown + 1) - 0.5).toFixed(1)} 4V${high - 4}` }),

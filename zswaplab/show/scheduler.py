@@ -27,7 +27,7 @@ from .player import Player
 
 SECONDS = 60.0  # after which a search gives up
 NEWS = 0.2  # seconds between two reports of a search
-HEIGHT = 660  # pixels of the whole sheet: that of the player and a line for each CPU
+HEIGHT = 620  # pixels of the whole sheet: that of the player and a line for each CPU
 SHORT = {"acquire": "take", "release": "drop"}  # what a step does with its lock
 
 

@@ -128,13 +128,14 @@ function lifeLane(run, m, page) {
 /* The running operation, the writes that were asked for, the playhead. */
 export function overlay(v) {
   const { run, m, step, now, why } = v;
-  const [x, edge] = [scale(run, m), edges(run, m)];
+  const { former } = run; // the lanes are still those of the run before
+  const [x, edge] = [scale(former ?? run, m), edges(former ?? run, m)];
   const several = now?.cpus;
-  const alone = run.spans.find(({ from, to }) => from <= step && step < to);
+  const alone = !former && run.spans.find(({ from, to }) => from <= step && step < to);
   const span = several ? { from: step, to: step + 1, labels: [] } : alone;
   const y = m.cpus + 17 * (several ? now.cpu : 0);
   const here = span && [span.from, span.to];
-  const place = x(step).toFixed(1);
+  const place = Math.min(m.chart, x(step)).toFixed(1);
   return [
     here && [block(edge, here, y, "seg-now"), named(edge, here, y, span.labels, "bg")],
     why?.writes.filter((write) => write.step >= 0).map((write) =>
