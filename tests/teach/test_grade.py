@@ -17,21 +17,21 @@ from zswaplab.teach.students import seed_of
 from zswaplab.teach.task import tasks, typed
 
 SALT = "a class"
-DATA, CODE = "06.2", next(id for id, task in tasks().items() if task.kind == "write kernel code")
-SHORT = Limits(seconds=3)
+DATA, OTHER, CODE = "06.2", "08.2", "04.1"
+SHORT = Limits(seconds=6)
 
 
 def right(id: str, student: str = "ada") -> str:
     return typed(tasks()[id].reference(seed_of(student, id, SALT)))
 
 
-def judged(*sources: str, limits: Limits = SHORT) -> list[Graded]:
-    """Verdicts on answers to the two exercises, in this order."""
-    return grade(Submission("ada", dict(zip((DATA, CODE), sources, strict=False))), (DATA, CODE), SALT, limits)
+def judged(*sources: str, limits: Limits = SHORT, ids: tuple[str, ...] = (DATA, OTHER)) -> list[Graded]:
+    """Verdicts on answers to some exercises, in this order."""
+    return grade(Submission("ada", dict(zip(ids, sources, strict=False))), ids, SALT, limits)
 
 
 def test_right_answers_get_all_points_in_every_criterion() -> None:
-    for one in judged(right(DATA), right(CODE), limits=Limits()):
+    for one in judged(right(DATA), right(OTHER), right(CODE), limits=Limits(), ids=(DATA, OTHER, CODE)):
         assert (one.state, one.points) == ("right", 1.0)
         assert one.criteria and all(has == of for _, has, of in one.criteria)
         assert one.variant == f"{one.exercise}:{seed_of('ada', one.exercise, SALT)}"
@@ -43,9 +43,9 @@ def test_another_class_has_other_variants() -> None:
 
 @pytest.mark.parametrize("endless", ["while True: pass", "import time\ntime.sleep(99)", "answer = sum(iter(int, 1))"])
 def test_an_answer_without_end_loses_only_itself(endless: str) -> None:
-    first, second = judged(endless, right(CODE))
+    first, second = judged(endless, right(OTHER))
     assert (first.state, second.state) == ("wrong", "right")
-    assert "did not come to an end in 3 seconds" in first.message
+    assert "did not come to an end in 6 seconds" in first.message
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_an_answer_without_end_loses_only_itself(endless: str) -> None:
     ],
 )
 def test_what_can_be_in_a_cell_gets_its_message(source: str, state: str, said: str) -> None:
-    first, second = judged(source, right(CODE))
+    first, second = judged(source, right(OTHER))
     assert (first.state, first.points, second.state) == (state, 0.0, "right")
     assert said in first.message
     assert "Traceback" not in first.message and "apart.py" not in first.message
@@ -70,7 +70,7 @@ def test_what_can_be_in_a_cell_gets_its_message(source: str, state: str, said: s
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux alone")
 def test_memory_has_a_limit() -> None:
-    first, second = judged("answer = bytearray(2 ** 31)", right(CODE), limits=Limits(20, 512))
+    first, second = judged("answer = bytearray(2 ** 31)", right(OTHER), limits=Limits(20, 512))
     assert "more memory than it may have" in first.message
     assert second.state == "right"
 
@@ -96,10 +96,10 @@ def test_an_answer_that_takes_it_from_the_bank_is_noted() -> None:
 
 
 def test_the_same_code_is_seen_through_spaces_and_comments() -> None:
-    code = right(CODE)
-    other = f"# mine\n{code}\n\n\n"
-    same = [judged("answer = ...", source)[1].same for source in (code, other, code + "\nx = 1")]
-    assert same[0] == same[1] != same[2]
+    code = "def chosen(first, second):\n    return first + second\n\nanswer = chosen"
+    other = "# mine\n" + code.replace(" + ", "+") + "\n\n\n"
+    first, second, third = (judged(source)[0].same for source in (code, other, code + "\nx = 1"))
+    assert first == second != third
     assert judged("answer = 3")[0].same == "", "short answers are easily the same"
 
 
@@ -107,7 +107,7 @@ def test_the_same_code_is_seen_through_spaces_and_comments() -> None:
 
 
 def notebook(tmp_path: Path, name: str = "a.ipynb", **sources: str) -> Path:
-    made: dict[str, Any] = student_version(master_of([DATA, CODE], SALT))
+    made: dict[str, Any] = student_version(master_of([DATA, OTHER], SALT))
     for cell in made["cells"]:
         cell["source"] = sources.get(cell["id"].replace("-", "_"), cell["source"])
     file = tmp_path / name
@@ -118,7 +118,7 @@ def notebook(tmp_path: Path, name: str = "a.ipynb", **sources: str) -> Path:
 def test_answers_are_found_by_their_cells(tmp_path: Path) -> None:
     file = notebook(tmp_path, answer_06_2="answer = 3")
     assert answers_of(cells_of(file))[DATA] == "answer = 3"
-    assert set(answers_of(cells_of(file))) == {DATA, CODE}
+    assert set(answers_of(cells_of(file))) == {DATA, OTHER}
 
 
 def test_the_last_of_several_notebooks_counts(tmp_path: Path) -> None:
@@ -140,13 +140,13 @@ def test_a_file_that_is_no_notebook_is_a_row_all_the_same(tmp_path: Path, text: 
     file.write_text(text)
     found = read_submission("ada", [file])
     assert found.handed_in == handed_in and found.note
-    rows = grade(found, [DATA, CODE])
-    assert [row.exercise for row in rows] == [DATA, CODE]
+    rows = grade(found, [DATA, OTHER])
+    assert [row.exercise for row in rows] == [DATA, OTHER]
     assert all(row.points == 0 and row.criteria and row.handed_in == handed_in for row in rows)
 
 
 def test_a_missing_notebook_is_a_row_all_the_same() -> None:
-    assert {row.handed_in for row in grade(read_submission("ada", []), [DATA, CODE])} == {"missing"}
+    assert {row.handed_in for row in grade(read_submission("ada", []), [DATA, OTHER])} == {"missing"}
 
 
 def test_a_broken_file_beside_a_good_one_is_said(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ class Board(ipywidgets.GridBox):  # type: ignore[misc]
         self, asked: Data, told: Data, *, heard: Callable[[Data], Data], played: Callable[[], Played]
     ) -> None:
         self.question = Question(asked, told)
-        self._heard, self._played = heard, played
+        self._heard, self._played, self._shown = heard, played, False
         self.question.on_msg(self.hear)
         layout = {"grid_template_columns": "repeat(auto-fit, minmax(min(480px, 100%), 1fr))", "grid_gap": "8px"}
         super().__init__([self.question], layout=ipywidgets.Layout(**layout))
@@ -60,5 +60,5 @@ class Board(ipywidgets.GridBox):  # type: ignore[misc]
     def hear(self, _: Any, message: Data, __: Any = None) -> None:
         """What the page sends when a button is pressed."""
         self.question.told = dict(self._heard(message))
-        if len(self.children) == 1 and (runs := self._played()):
-            self.children = [self.question, beside(runs)]
+        if not self._shown and (runs := self._played()):
+            self._shown, self.children = True, [self.question, beside(runs)]

@@ -12,14 +12,12 @@ import linecache
 import os
 import sys
 from collections.abc import Mapping
-from importlib import import_module
 from time import perf_counter
 from typing import Any, TextIO
 
-import zswaplab
-
 from .students import seed_of
-from .task import Task, Verdict, tasks
+from .task import Task, tasks
+from .variant import Verdict
 
 OUTPUT_MEGABYTES = 10  # what a student's code may write into a file
 PLACE = "<answer {}>"  # where a student's code stands, for Python
@@ -95,8 +93,9 @@ def answer_of(source: str, name: str) -> object:
 def at_hand(source: str) -> Mapping[str, Any]:
     """Those of zswaplab's names that a source uses and that show nothing: grading has no screen."""
     used = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
-    homes = {name: home for name, home in zswaplab._HOMES.items() if name in used and ".show." not in home}
-    return {name: getattr(import_module(home), name) for name, home in homes.items()}
+    public = sys.modules["zswaplab"]
+    silent = {name for name, home in public._HOMES.items() if ".show." not in home}
+    return {name: getattr(public, name) for name in used & silent}
 
 
 def said(problem: BaseException, source: str) -> str:

@@ -63,7 +63,7 @@ class Graded:
 class Limits(NamedTuple):
     """What an answer may take: seconds for each exercise, and megabytes of memory for a student's process (Linux)."""
 
-    seconds: float = 20.0
+    seconds: float = 30.0
     megabytes: int = 1024
 
 

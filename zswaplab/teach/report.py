@@ -13,7 +13,8 @@ from typing import NamedTuple
 from ..model.errors import BadInput
 from .classroom import Class
 from .misconceptions import MISCONCEPTIONS
-from .task import STATES, tasks
+from .task import tasks
+from .variant import STATES
 
 Row = Mapping[str, str]  # of grades/exercises.csv
 GRADE_FIRST = "There are no grades in {}: first `zswaplab class grade {}`."

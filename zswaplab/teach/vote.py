@@ -70,10 +70,10 @@ def told(voting: Vote) -> dict[str, Any]:
 
 
 def vote(id: str, seed: int = 0, seconds: int = SECONDS) -> Voting:
-    """A vote of a whole class on a prediction, like "01.2": two rounds of so many seconds, and two minutes in pairs between.
+    """A vote of a whole class on a prediction, like "01.2": two rounds of so many seconds, and talk in pairs between.
 
-    All of the class answer `predict(id, seed)` with the class's seed, and hand over the line that *copy my line* gives,
-    in a chat or a shared page; paste all of these into the board, or count hands. Nothing is shown before a round is
+    All of the class answer `predict(id, seed)` with the class's seed and hand over the line that *copy my line* gives,
+    in a chat or on a shared page; paste all of these into the board, or count hands. Nothing is shown before a round is
     closed. Raises BadInput for a question that is not there, and for what is no seed or no number of seconds.
 
     >>> vote("03.1", seed=2026).prediction.options[-1]

@@ -84,7 +84,7 @@ class Vote:
         self.rounds.append(Round(self.now() + self.seconds))
 
     def close(self, lines: str = "", hands: Mapping[str, int] | None = None) -> None:
-        """Close the round, with the lines that came in, whatever stands around them, and with hands by option or letter.
+        """Close the round with the lines that came in, whatever stands around them, and with hands by option or letter.
 
         A line with a time after the round's end came too late, and is dropped; so is whatever comes once it is closed.
         Raises BadInput where no round is open, and for hands that cannot be; the round is still open then.
@@ -122,7 +122,7 @@ class Vote:
     # -- what came of it -----------------------------------------------------------------------------
 
     def counts(self, round: int = -1) -> dict[str, int]:
-        """Votes by option, as the prediction lists them, others after these. Raises BadInput before a round is closed."""
+        """Votes by option, others after those of the prediction. Raises BadInput before a round is closed."""
         if not self.rounds or not self.rounds[round].closed:
             raise BadInput("nothing is shown before the vote is closed: close() it first")
         votes = self.rounds[round].votes
@@ -169,7 +169,8 @@ class Vote:
         closed = [one for one in self.rounds if one.closed]
         if not closed:
             return f"{name}: {'open' if self.is_open else 'not begun'}>"
-        said = ", ".join(f"{option.removesuffix('.')}: {count}" for option, count in self.counts(len(closed) - 1).items())
+        counts = self.counts(len(closed) - 1)
+        said = ", ".join(f"{option.removesuffix('.')}: {count}" for option, count in counts.items())
         return f"{name}, round {len(closed)}: {said}>"
 
 
