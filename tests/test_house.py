@@ -370,6 +370,7 @@ def _required() -> Iterator[tuple[str, str, SpecifierSet]]:
         "": project["dependencies"],
         "codecs": extras["codecs"],
         "lab": extras["lab"],
+        "grading": extras["grading"],
         "test": extras["codecs"] + extras["lab"] + included,
     }.items():
         for requirement in map(Requirement, requirements):
