@@ -53,7 +53,7 @@ def filled_in(blank: dict[str, Any], own: Class, student: str, kind: str, sorts:
     dice, cells = Random(student), []
     for cell in blank["cells"]:
         source = cell["source"].replace('student = ""', f'student = "{student}"')
-        id = cell["metadata"].get("nbgrader", {}).get("grade_id", "").removeprefix("answer-")
+        id = cell["metadata"].get("nbgrader", {}).get("grade_id", "").removeprefix("answer-").replace("-", ".")
         if id in own.exercises:
             sort, source = answer_to(tasks()[id], seed_of(student, id, own.salt), dice, source)
             if kind == "endless" and id == own.exercises[0]:

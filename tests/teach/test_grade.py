@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from zswaplab.model.errors import BadInput
-from zswaplab.teach.grade import Graded, Limits, Submission, answers_of, cells_of, grade, read_submission
+from zswaplab.teach.grade import Answer, Graded, Limits, Submission, answers_of, cells_of, grade, read_submission
 from zswaplab.teach.handout import master_of, student_version
 from zswaplab.teach.students import seed_of
 from zswaplab.teach.task import tasks, typed
@@ -27,7 +27,7 @@ def right(id: str, student: str = "ada") -> str:
 
 def judged(*sources: str, limits: Limits = SHORT, ids: tuple[str, ...] = (DATA, OTHER)) -> list[Graded]:
     """Verdicts on answers to some exercises, in this order."""
-    return grade(Submission("ada", dict(zip(ids, sources, strict=False))), ids, SALT, limits)
+    return grade(Submission("ada", dict(zip(ids, map(Answer, sources), strict=False))), ids, SALT, limits)
 
 
 def test_right_answers_get_all_points_in_every_criterion() -> None:
@@ -38,7 +38,7 @@ def test_right_answers_get_all_points_in_every_criterion() -> None:
 
 
 def test_another_class_has_other_variants() -> None:
-    assert grade(Submission("ada", {DATA: right(DATA)}), [DATA], "another class")[0].state != "right"
+    assert grade(Submission("ada", {DATA: Answer(right(DATA))}), [DATA], "another class")[0].state != "right"
 
 
 @pytest.mark.parametrize("endless", ["while True: pass", "import time\ntime.sleep(99)", "answer = sum(iter(int, 1))"])
@@ -90,9 +90,9 @@ def test_a_student_sees_nothing_of_the_graders_environment(monkeypatch: pytest.M
 def test_an_answer_that_takes_it_from_the_bank_is_noted() -> None:
     seed = seed_of("ada", DATA, SALT)
     peeking = f"from zswaplab.teach.task import tasks\nanswer = tasks()[{DATA!r}].reference({seed})"
-    (one,) = grade(Submission("ada", {DATA: peeking}), [DATA], SALT)
+    (one,) = grade(Submission("ada", {DATA: Answer(peeking)}), [DATA], SALT)
     assert "zswaplab.teach" in one.note
-    assert grade(Submission("ada", {DATA: right(DATA)}), [DATA], SALT)[0].note == ""
+    assert grade(Submission("ada", {DATA: Answer(right(DATA))}), [DATA], SALT)[0].note == ""
 
 
 def test_the_same_code_is_seen_through_spaces_and_comments() -> None:
@@ -101,6 +101,12 @@ def test_the_same_code_is_seen_through_spaces_and_comments() -> None:
     first, second, third = (judged(source)[0].same for source in (code, other, code + "\nx = 1"))
     assert first == second != third
     assert judged("answer = 3")[0].same == "", "short answers are easily the same"
+
+
+def test_an_answer_to_another_version_costs_nothing_and_says_so() -> None:
+    answers = {DATA: Answer(right(DATA), version=tasks()[DATA].version + 1)}
+    (one,) = grade(Submission("ada", answers), [DATA], SALT)
+    assert one.state == "malformed" and "version" in one.message
 
 
 # -- files ----------------------------------------------------------------------------------------------------
@@ -117,14 +123,14 @@ def notebook(tmp_path: Path, name: str = "a.ipynb", **sources: str) -> Path:
 
 def test_answers_are_found_by_their_cells(tmp_path: Path) -> None:
     file = notebook(tmp_path, answer_06_2="answer = 3")
-    assert answers_of(cells_of(file))[DATA] == "answer = 3"
+    assert answers_of(cells_of(file))[DATA] == Answer("answer = 3", tasks()[DATA].version)
     assert set(answers_of(cells_of(file))) == {DATA, OTHER}
 
 
 def test_the_last_of_several_notebooks_counts(tmp_path: Path) -> None:
     first = notebook(tmp_path, "b.ipynb", answer_06_2="answer = 1")
     second = notebook(tmp_path, "a.ipynb", answer_06_2="answer = 2")
-    assert read_submission("ada", [first, second]).answers[DATA] == "answer = 2"
+    assert read_submission("ada", [first, second]).answers[DATA].source == "answer = 2"
 
 
 @pytest.mark.parametrize(
@@ -183,7 +189,7 @@ def test_grading_needs_no_widgets_and_no_tables() -> None:
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({heavy}));"
         "from zswaplab.teach.grade import *; from zswaplab.teach import apart, classroom, gradebook, report;"
-        f"print(grade(Submission('ada', {{{DATA!r}: 'answer = ...'}}), [{DATA!r}])[0].state);"
+        f"print(grade(Submission('ada', {{{DATA!r}: Answer('answer = ...')}}), [{DATA!r}])[0].state);"
         "print([name for name in sys.modules if name.startswith('zswaplab.show')])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[2])

@@ -30,9 +30,9 @@ def main() -> None:
     known = tasks()
     told = kept_apart(asked["megabytes"])
     print("{}", file=told, flush=True)  # the clock starts here
-    for id, source in asked["answers"].items():
+    for id, (source, version) in asked["answers"].items():
         begun = perf_counter()
-        verdict = judged(known[id], source, seed_of(asked["student"], id, asked["salt"]))
+        verdict = judged(known[id], source, seed_of(asked["student"], id, asked["salt"]), version)
         found = {
             "exercise": id, "state": verdict.state, "points": verdict.points, "criteria": verdict.criteria,
             "message": verdict.message, "belief": verdict.belief, "variant": verdict.variant,
@@ -56,7 +56,7 @@ def kept_apart(megabytes: int) -> TextIO:
     return told
 
 
-def judged(task: Task, source: str, seed: int) -> Verdict:
+def judged(task: Task, source: str, seed: int, version: int | None = None) -> Verdict:
     """What an answer cell with that source comes to. Nothing that goes wrong in it, or in us, gets past here."""
     answer: object = None
     try:
@@ -64,7 +64,7 @@ def judged(task: Task, source: str, seed: int) -> Verdict:
     except BaseException as problem:  # a student's code may raise anything, SystemExit too
         return lost(task, seed, "malformed", said(problem, source))
     try:
-        return task.judge(answer, seed)
+        return task.judge(answer, seed, version)
     except SystemExit:
         return lost(task, seed, "wrong", "Your code ends Python: take out whatever calls exit.")
     except BaseException as problem:

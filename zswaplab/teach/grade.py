@@ -29,7 +29,7 @@ from .students import plain, seed_of
 from .task import tasks
 
 LARGEST = 20 * 2**20  # bytes of a notebook that is read
-ANSWER = "answer-"  # begins the id of an answer cell; the exercise's follows
+ANSWER = "answer-"  # so begins the id of an answer cell; that of its exercise follows, with a hyphen for its dot
 HANDED_IN = ("read", "missing", "empty", "malformed")  # what became of what a student handed in, or did not
 SHORT = 40  # characters of source: answers that are shorter are easily the same
 STARTS = 60.0  # seconds in which a process has begun, on a busy machine too
@@ -67,11 +67,18 @@ class Limits(NamedTuple):
     megabytes: int = 1024
 
 
+class Answer(NamedTuple):
+    """The source of an answer cell, and for which version of the exercise it was made; None where it does not say."""
+
+    source: str
+    version: int | None = None
+
+
 class Submission(NamedTuple):
-    """What a student handed in: the source of each answer cell by its exercise, and what became of the files."""
+    """What a student handed in: an answer by its exercise, and what became of the files."""
 
     student: str
-    answers: Mapping[str, str]
+    answers: Mapping[str, Answer]
     handed_in: str = "read"
     note: str = ""
 
@@ -84,7 +91,7 @@ def read_submission(student: str, files: Sequence[Path], salt: str = "") -> Subm
     """
     if not files:
         return Submission(student, {}, "missing")
-    answers: dict[str, str] = {}
+    answers: dict[str, Answer] = {}
     notes, problems = [], []
     for file in files:
         try:
@@ -115,21 +122,22 @@ def cells_of(file: Path) -> list[dict[str, Any]]:
         raise BadInput(f"{file.name} is not a notebook: {type(problem).__name__}.") from problem
 
 
-def answers_of(cells: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """The source of each answer cell, by its exercise."""
+def answers_of(cells: Iterable[Mapping[str, Any]]) -> dict[str, Answer]:
+    """The answers in some cells, by their exercises: nbgrader, and we, know a cell by an id in its metadata."""
     found = {}
     for cell in cells:
-        id = name_of(cell)
-        if id.startswith(ANSWER):
-            found[id.removeprefix(ANSWER)] = cell["source"]
+        id, version = said_of(cell, "nbgrader", "grade_id"), said_of(cell, "zswaplab", "version")
+        if isinstance(id, str) and id.startswith(ANSWER):
+            known = version if isinstance(version, int) else None
+            found[id.removeprefix(ANSWER).replace("-", ".")] = Answer(cell["source"], known)
     return found
 
 
-def name_of(cell: Mapping[str, Any]) -> str:
-    """The id by which nbgrader, and we, know a cell; empty if it has none."""
+def said_of(cell: Mapping[str, Any], whose: str, what: str) -> object:
+    """What a cell's metadata say; None where they do not, whatever else they are."""
     metadata = cell.get("metadata")
-    marked = metadata.get("nbgrader") if isinstance(metadata, dict) else None
-    return str(marked.get("grade_id", "")) if isinstance(marked, dict) else ""
+    own = metadata.get(whose) if isinstance(metadata, dict) else None
+    return own.get(what) if isinstance(own, dict) else None
 
 
 def strange(cells: Iterable[Mapping[str, Any]], expected: Mapping[str, str]) -> Iterator[str]:
@@ -151,7 +159,7 @@ def grade(
 ) -> list[Graded]:
     """A verdict on each of the exercises, in their order, whatever was handed in.
 
-    >>> [graded.state for graded in grade(Submission("ada", {"06.2": "answer = ..."}), ["06.2"])]
+    >>> [graded.state for graded in grade(Submission("ada", {"06.2": Answer("answer = ...")}), ["06.2"])]
     ['not attempted']
     """
     answers = {id: submission.answers[id] for id in exercises if id in submission.answers}
@@ -168,7 +176,7 @@ def graded(submission: Submission, id: str, told: Mapping[str, Any] | None, salt
         nothing["state"] = "malformed"
     told = {**nothing, **(told or {})}
     criteria = told["criteria"] or [(name, 0.0, of) for name, of in tasks()[id].rubric.items()]
-    source = submission.answers.get(id, "") if told["state"] != "not attempted" else ""
+    source = submission.answers[id].source if told["state"] != "not attempted" and id in submission.answers else ""
     return Graded(
         submission.student, id, told["state"], told["points"], tuple((name, has, of) for name, has, of in criteria),
         told["message"], told["belief"], told["variant"], told["seconds"], submission.handed_in,
@@ -176,7 +184,7 @@ def graded(submission: Submission, id: str, told: Mapping[str, Any] | None, salt
     )  # fmt: skip
 
 
-def verdicts(student: str, answers: Mapping[str, str], salt: str, limits: Limits) -> Iterator[dict[str, Any]]:
+def verdicts(student: str, answers: Mapping[str, Answer], salt: str, limits: Limits) -> Iterator[dict[str, Any]]:
     """What is told of each answer, in their order; of one that takes its process along, it is told here."""
     left = dict(answers)
     while left:

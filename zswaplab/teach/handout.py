@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pprint import pformat
 from typing import Any
 
 from .students import seed_of
@@ -21,20 +22,23 @@ METADATA = {
 }
 MASTER = "master"  # the student whose answers a master has
 POINTS = 10  # of each exercise, in nbgrader
+WIDTH = 100  # of a solution's lines
 SOLUTION = re.compile(r"\n*### BEGIN SOLUTION\n.*?\n### END SOLUTION", re.DOTALL)
 HIDDEN = re.compile(r"\n*### BEGIN HIDDEN TESTS\n.*?\n### END HIDDEN TESTS", re.DOTALL)
 TITLE = """# Exercises
 
-Put your id between the quotes of the next cell, and run it: your exercises are drawn from it. Of each exercise a cell
-shows the task, one takes your answer, one checks it, as often as you like. For help give the task's cell `.hint()` at
-its end. What you hand in is this notebook, saved."""
+Put your id between the quotes of the next cell, and run it: your exercises are drawn from it. Of each exercise one cell
+shows the task, one takes your answer and one checks it, as often as you like. `mine` is then that exercise:
+`mine.hint()` helps, `mine.play()` shows where your answer breaks, and `mine.solution()` and `mine.new()` are for
+afterwards. What you hand in is this notebook, saved."""
 WHO = 'from zswaplab import exercise\n\nstudent = "{}"  # your id, as your teacher has it\nsalt = "{}"  # your class\'s'
 TASK = """## {0.id} {0.title}
 
 *{kind}, level {0.level} of 3, about {0.minutes} minutes (estimated).* Afterwards you can {goals}."""
-CHECK = """exercise("{0}", student, salt=salt).check(answer)
+CHECK = """mine = exercise("{0.id}", student, salt=salt, version={0.version})
+mine.check(answer)
 ### BEGIN HIDDEN TESTS
-verdict = exercise("{0}", student, salt=salt).check(answer)
+verdict = mine.check(answer)
 print(verdict.state, verdict.variant)
 round({1} * verdict.points, 2)
 ### END HIDDEN TESTS"""
@@ -66,27 +70,36 @@ def without(source: str) -> str:
 
 def cells_of(task: Task, seed: int) -> list[Cell]:
     """What it is about, the task, the answer and the check of one exercise."""
-    name = task.id.replace(".", "-")
+    name = task.id.replace(".", "-")  # nbgrader takes no dot in an id
     start = re.sub(r"\{\w+\}", "...", task.start)  # what a seed fills in is not the same for all
-    solution = f"### BEGIN SOLUTION\n{typed(task.reference(seed))}\n### END SOLUTION"
+    solution = f"### BEGIN SOLUTION\n{solved(task, seed)}\n### END SOLUTION"
     about = TASK.format(task, kind=task.kind.capitalize(), goals=", and ".join(task.goals))
     return [
         markdown(f"about-{name}", about),
         code(f"task-{name}", f'exercise("{task.id}", student, salt=salt)', "task"),
-        code(f"answer-{name}", f"{start}\n{solution}", "answer", marked(f"answer-{task.id}", solution=True)),
-        code(f"check-{name}", CHECK.format(task.id, POINTS), "check",
-             marked(f"check-{task.id}", grade=True, locked=True, points=POINTS)),
+        code(f"answer-{name}", f"{start}\n{solution}", "answer",
+             nbgrader=marked(f"answer-{name}", solution=True), zswaplab={"version": task.version}),
+        code(f"check-{name}", CHECK.format(task, POINTS), "check",
+             nbgrader=marked(f"check-{name}", grade=True, locked=True, points=POINTS)),
     ]  # fmt: skip
+
+
+def solved(task: Task, seed: int) -> str:
+    """A right answer as it is typed, data in lines that are not too long."""
+    answer = task.reference(seed)
+    text = typed(answer)
+    if max(map(len, text.splitlines())) <= WIDTH:
+        return text
+    return "answer = " + pformat(answer, width=WIDTH, compact=True, sort_dicts=False)
 
 
 def markdown(id: str, source: str) -> Cell:
     return {"cell_type": "markdown", "id": id, "metadata": {}, "source": source}
 
 
-def code(id: str, source: str, tag: str, nbgrader: dict[str, Any] | None = None) -> Cell:
-    metadata = {"tags": [tag], **({"nbgrader": nbgrader} if nbgrader else {})}
-    cell: Cell = {"cell_type": "code", "execution_count": None, "id": id, "metadata": metadata, "outputs": []}
-    return {**cell, "source": source}
+def code(id: str, source: str, tag: str, **metadata: dict[str, Any]) -> Cell:
+    about = {"tags": [tag], **metadata}
+    return {"cell_type": "code", "execution_count": None, "id": id, "metadata": about, "outputs": [], "source": source}
 
 
 def marked(id: str, **what: Any) -> dict[str, Any]:
