@@ -51,7 +51,7 @@ class Victims(Rows):
                 yield f"write {stored[-1]}", f"page_out {stored[-1]}"
             elif what == "worker":
                 yield ("worker",)
-            elif stored:
+            elif stored and what != "new":
                 page = dice.choice(stored)
                 if what == "use":
                     yield f"read {page}", f"page_out {page}"
