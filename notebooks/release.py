@@ -24,16 +24,17 @@ HERE = Path(__file__).parent
 SEEDS = {"before": 2, "after": 3}  # which instance of each question
 WRITTEN = "<!-- Written by notebooks/release.py: do not edit. -->"
 DO_NOT_KNOW = "I do not know."
-INTRODUCTION = """Ten minutes. It is not graded, and nobody needs to know anything yet. Choose one answer of each; *I do not
-know* is a good one.
+INTRODUCTION = """Ten minutes. It is not graded, and nobody needs to know anything yet. Choose one answer of each;
+*I do not know* is a good one.
 
-Linux can keep pages that it pages out squeezed, in a *pool* in memory; **zswap** does that. For each page that it has it keeps an
-*entry*. A page that it refuses goes to the disk, the *swap device*, and a *shrink worker* writes pages from the pool to the
-disk when there is no room. Below, *write 3* means that a program writes its page 3; *page out 3* that the kernel takes the
-page out of memory; *read 3* that the program reads it, wherever it is; *free 3* that the program gives it up."""
+Linux can keep pages that it pages out squeezed, in a *pool* in memory; **zswap** does that. For each page that it has
+it keeps an *entry*. A page that it refuses goes to the disk, the *swap device*, and a *shrink worker* writes pages from
+the pool to the disk when there is no room. Below, *write 3* means that a program writes its page 3; *page out 3* that the
+kernel takes the page out of memory; *read 3* that the program reads it, wherever it is; *free 3* that the program gives
+it up."""
 
-KEY = """The same eight questions before and after, in two instances. Compare how many are right and which wrong rules are left; one
-question alone says little, as its two instances are not equally hard. No class has taken this test yet."""
+KEY = """The same eight questions before and after, in two instances. Compare how many are right and which wrong rules are
+left; one question alone says little, as its two instances are not equally hard. No class has taken this test yet."""
 
 
 def released() -> dict[Path, str]:
@@ -103,8 +104,8 @@ def test(name: str) -> str:
     lines = [WRITTEN, f"# A test {name} the course", "", INTRODUCTION, ""]
     for number, asked in enumerate(instances(name), start=1):
         options = [option.label for option in asked.options] + [DO_NOT_KNOW]
-        lines += [f"## {number}", "", asked.text, "", *(f"* {line}" for line in asked.about.splitlines()), "",
-                  *(f"{letter}) {label}  " for letter, label in zip(ascii_lowercase, options, strict=False)), ""]  # fmt: skip
+        lines += [f"## {number}", "", asked.text, "", *(f"* {line}" for line in asked.about.splitlines()), ""]
+        lines += [*(f"{letter}) {label}  " for letter, label in zip(ascii_lowercase, options, strict=False)), ""]
     return "\n".join(lines)
 
 

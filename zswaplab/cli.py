@@ -160,7 +160,7 @@ def add_class(commands: Any) -> None:
     )  # fmt: skip
     third.add_argument("folder", type=Path, metavar="CLASS")
     third.add_argument("--jobs", type=int, default=1, metavar="N", help="work on N students at once (default 1)")
-    third.add_argument("--seconds", type=float, default=30, metavar="S", help="for each exercise (default 30)")
+    third.add_argument("--seconds", type=float, default=30, metavar="S", help="of CPU for an exercise (default 30)")
     third.add_argument("--megabytes", type=int, default=1024, metavar="M", help="for a student (default 1024; Linux)")
     third.set_defaults(run=class_grade)
     last = steps.add_parser("report", help="what the grades say, for the teacher: grades/report.html")

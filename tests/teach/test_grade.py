@@ -18,7 +18,7 @@ from zswaplab.teach.task import tasks, typed
 
 SALT = "a class"
 DATA, OTHER, CODE = "06.2", "08.2", "04.1"
-SHORT = Limits(seconds=6)
+SHORT = Limits(seconds=4)
 
 
 def right(id: str, student: str = "ada") -> str:
@@ -45,7 +45,7 @@ def test_another_class_has_other_variants() -> None:
 def test_an_answer_without_end_loses_only_itself(endless: str) -> None:
     first, second = judged(endless, right(OTHER))
     assert (first.state, second.state) == ("wrong", "right")
-    assert "did not come to an end in 6 seconds" in first.message
+    assert "did not come to an end in 4 seconds" in first.message
 
 
 @pytest.mark.parametrize(

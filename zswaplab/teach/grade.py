@@ -32,6 +32,7 @@ LARGEST = 20 * 2**20  # bytes of a notebook that is read
 ANSWER = "answer-"  # so begins the id of an answer cell; that of its exercise follows, with a hyphen for its dot
 HANDED_IN = ("read", "missing", "empty", "malformed")  # what became of what a student handed in, or did not
 SHORT = 40  # characters of source: answers that are shorter are easily the same
+WAITS = 4
 STARTS = 60.0  # seconds in which a process has begun, on a busy machine too
 NOT_STARTED = {"state": "our fault", "message": "Judging did not start: is zswaplab installed for this Python?"}
 NEEDED = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "LANG", "LC_ALL")  # by Python, on some system
@@ -61,7 +62,11 @@ class Graded:
 
 
 class Limits(NamedTuple):
-    """What an answer may take: seconds for each exercise, and megabytes of memory for a student's process (Linux)."""
+    """What an answer may take: seconds of a CPU for each exercise, and megabytes of memory for a student's process.
+
+    A busy machine is nobody's fault, so a clock on the wall is given WAITS times as long. It is all that Windows has;
+    memory is limited on Linux alone.
+    """
 
     seconds: float = 30.0
     megabytes: int = 1024
@@ -188,11 +193,11 @@ def verdicts(student: str, answers: Mapping[str, Answer], salt: str, limits: Lim
     """What is told of each answer, in their order; of one that takes its process along, it is told here."""
     left = dict(answers)
     while left:
-        asked = {"student": student, "salt": salt, "answers": left, "megabytes": limits.megabytes}
+        asked = {"student": student, "salt": salt, "answers": left, **limits._asdict()}
         with tempfile.TemporaryDirectory(prefix="zswaplab-", ignore_cleanup_errors=True) as folder:
             apart = Apart(Path(folder), asked)
             started = apart.told(STARTS) is not None
-            while left and started and (told := apart.told(limits.seconds)):
+            while left and started and (told := apart.told(WAITS * limits.seconds)):
                 if left.pop(told.get("exercise", ""), None) is None:
                     break  # this is not ours
                 yield told
@@ -212,7 +217,7 @@ def lost(late: bool, seconds: float) -> dict[str, Any]:
 
 
 class Apart:
-    """A process in which answers are judged. `late` says whether it let us wait in vain."""
+    """A process in which answers are judged. `late` says, once it has ended, whether it had taken all its time."""
 
     def __init__(self, folder: Path, asked: Mapping[str, Any]) -> None:
         self.late = False
@@ -247,12 +252,14 @@ class Apart:
 
     def end(self) -> None:
         """End the process; on Linux and macOS all that it started, too."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(0 if self.late else 1)  # it may just be ending by itself
         with suppress(OSError):
             if hasattr(os, "killpg"):
                 os.killpg(self.process.pid, signal.SIGKILL)
             else:
                 self.process.kill()
-        self.process.wait()
+        self.late = self.late or self.process.wait() == -getattr(signal, "SIGXCPU", 0)
 
 
 def environment(folder: Path) -> dict[str, str]:
