@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zswaplab.show.player import play
     from zswaplab.show.scheduler import scheduler
     from zswaplab.show.sweeps import sweep
+    from zswaplab.teach.exercise import exercise
     from zswaplab.teach.goto import goto
     from zswaplab.teach.predict import predict
     from zswaplab.trace.conform import conform
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "STAGES", "Machine", "Setup", "compare", "conform", "diff", "explore", "goto", "lab", "play", "policy", "predict",
-    "record", "replay", "runs", "scheduler", "source", "sweep",
+    "STAGES", "Machine", "Setup", "compare", "conform", "diff", "exercise", "explore", "goto", "lab", "play", "policy",
+    "predict", "record", "replay", "runs", "scheduler", "source", "sweep",
 ]  # fmt: skip
 
 _HOMES = {
@@ -49,6 +50,7 @@ _HOMES = {
     "compare": "zswaplab.show.compare",
     "scheduler": "zswaplab.show.scheduler",
     "predict": "zswaplab.teach.predict",
+    "exercise": "zswaplab.teach.exercise",
     "goto": "zswaplab.teach.goto",
 }
 

@@ -15,6 +15,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from traceback import format_exc
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +103,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     look.set_defaults(run=doctor)
     add_explore(commands)
+    add_class(commands)
     return top
 
 
@@ -128,6 +130,90 @@ def add_explore(commands: Any) -> None:
     search.add_argument("--max-states", type=int, metavar="N", help="stop there")
     search.add_argument("--seconds", type=float, metavar="S", help="stop after so many seconds")
     search.set_defaults(run=explore)
+
+
+CONTAINER = """Students' code runs in a process of its own, with limits of time and, on Linux, of memory. This deters;
+it does not secure: that code can read what you can read. Where it matters, grade in a container, which has no
+network and nothing but the class's folder:
+
+  docker run --rm --network none --memory 4g --cpus 2 --pids-limit 512 --read-only --tmpfs /tmp \\
+    --user "$(id -u)" --volume "$PWD/my-class:/class" zswaplab zswaplab class grade /class
+"""
+
+
+def add_class(commands: Any) -> None:
+    """`class`, and what can be done with one."""
+    those = commands.add_parser("class", help="exercises for a class: hand out, collect, grade, report")
+    steps = those.add_subparsers(required=True, metavar="STEP")
+    first = steps.add_parser("new", help="make a class's folder, and the notebook to hand out")
+    first.add_argument("folder", type=Path, metavar="CLASS")
+    first.add_argument("--roster", type=Path, required=True, metavar="FILE", help="CSV from Canvas or Moodle, or ids")
+    first.add_argument("--exercises", nargs="+", required=True, metavar="ID", help="like 01.1 06.2")
+    first.set_defaults(run=class_new)
+    second = steps.add_parser("collect", help="copy what was handed in, from a folder or a zip")
+    second.add_argument("folder", type=Path, metavar="CLASS")
+    second.add_argument("source", type=Path, metavar="FOLDER|ZIP")
+    second.set_defaults(run=class_collect)
+    third = steps.add_parser(
+        "grade", help="judge every answer, and write grades/*.csv", epilog=CONTAINER,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    third.add_argument("folder", type=Path, metavar="CLASS")
+    third.add_argument("--jobs", type=int, default=1, metavar="N", help="work on N students at once (default 1)")
+    third.add_argument("--seconds", type=float, default=30, metavar="S", help="of CPU for an exercise (default 30)")
+    third.add_argument("--megabytes", type=int, default=1024, metavar="M", help="for a student (default 1024; Linux)")
+    third.set_defaults(run=class_grade)
+    last = steps.add_parser("report", help="what the grades say, for the teacher: grades/report.html")
+    last.add_argument("folder", type=Path, metavar="CLASS")
+    last.set_defaults(run=class_report)
+
+
+def class_new(options: argparse.Namespace) -> int:
+    from .teach import classroom
+
+    made = classroom.new(options.folder, options.exercises, options.roster)
+    print(f"{made.folder}: {len(made.students)} students, exercises {' '.join(made.exercises)}")
+    print(f"The seed for votes: {made.seed}")
+    print(f"To hand out: {made.folder / 'handout' / 'exercises.ipynb'}")
+    print(f"Then: zswaplab class collect {made.folder} FOLDER|ZIP")
+    return 0
+
+
+def class_collect(options: argparse.Namespace) -> int:
+    from .teach import classroom
+
+    own = classroom.opened(options.folder)
+    found = classroom.collect(own, options.source)
+    missing = [student for student in own.students if not own.files(student)]
+    print(f"{sum(found.files.values())} notebooks of {sum(map(bool, found.files.values()))} students.")
+    if missing:
+        print(f"Nothing yet from {len(missing)}: {' '.join(missing)}")
+    for name in found.nobodys:
+        print(f"Not collected: {name} has no student's id in its name, or several. Rename it, and collect again.")
+    return 1 if found.nobodys else 0
+
+
+def class_grade(options: argparse.Namespace) -> int:
+    from .teach import classroom, gradebook
+    from .teach.grade import Limits
+
+    own = classroom.opened(options.folder)
+    limits = Limits(options.seconds, options.megabytes)
+    grades = classroom.grade_class(own, options.jobs, limits, progress(len(own.students), "students"))
+    for file in gradebook.write(own, grades):
+        print(file)
+    print(f"Then: zswaplab class report {own.folder}")
+    return 0
+
+
+def class_report(options: argparse.Namespace) -> int:
+    from .teach import classroom, report
+
+    own = classroom.opened(options.folder)
+    found = report.parts(report.read(own))
+    print(report.as_text(found))
+    print(f"\nThe same to read in a browser: {report.write(own, found)}")
+    return 0
 
 
 def explore(options: argparse.Namespace) -> int:
@@ -195,7 +281,7 @@ def conform(options: argparse.Namespace) -> int:
     require("jobs", options.jobs, 1, 1024, "processes")
     verdicts = []
     with side_by_side(options.jobs) as executor:
-        for verdict in conform_all(options.runs, options.stage, executor, progress(len(options.runs))):
+        for verdict in conform_all(options.runs, options.stage, executor, progress(len(options.runs), "recordings")):
             verdicts.append(verdict)
             if not options.json:
                 print(verdict.text(), flush=True)
@@ -220,14 +306,14 @@ def side_by_side(jobs: int) -> Iterator[Executor | None]:
         yield executor
 
 
-def progress(runs: int) -> Callable[[int, int], None] | None:
-    """Shows on a terminal, and only there, how far the recordings have got."""
+def progress(number: int, what: str) -> Callable[[int, int], None] | None:
+    """Shows on a terminal, and only there, how far that many of something have got."""
     if not sys.stderr.isatty():
         return None
 
     def show(done: int, of: int) -> None:
         bar = "█" * (done * 30 // of)
-        sys.stderr.write(f"\r{bar:░<30} {done * 100 // of:3} % of {runs} recordings" if done < of else CLEAR_LINE)
+        sys.stderr.write(f"\r{bar:░<30} {done * 100 // of:3} % of {number} {what}" if done < of else CLEAR_LINE)
         sys.stderr.flush()
 
     return show
