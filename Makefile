@@ -20,7 +20,7 @@ help:
 
 # Opens on a copy, so that the clone stays clean. What a reader has changed is never overwritten.
 lab: .venv/lab.stamp
-	@cd notebooks && find . \( -name '*.ipynb' -o -name '*.md' \) ! -path '*/.ipynb_checkpoints/*' ! -path '*/masters/*' | while IFS= read -r file; do \
+	@cd notebooks && find . \( -name '*.ipynb' -o -name '*.md' -o -name '*.html' \) ! -path '*/.ipynb_checkpoints/*' ! -path '*/masters/*' | while IFS= read -r file; do \
 	    mine="../my-notebooks/$$file"; mkdir -p "$$(dirname "$$mine")"; \
 	    if [ ! -e "$$mine" ]; then cp "$$file" "$$mine.part" && mv "$$mine.part" "$$mine"; \
 	    elif [ "$$file" -nt "$$mine" ]; then \

@@ -15,7 +15,7 @@ import traitlets
 
 from . import page
 from .kept import LOADER, Program
-from .prediction import Data, Played, beside
+from .prediction import Data, Played, played
 
 
 def asset() -> str:
@@ -61,4 +61,4 @@ class Board(ipywidgets.GridBox):  # type: ignore[misc]
         """What the page sends when a button is pressed."""
         self.question.told = dict(self._heard(message))
         if not self._shown and (runs := self._played()):
-            self._shown, self.children = True, [self.question, beside(runs)]
+            self._shown, self.children = True, [self.question, *played(runs)]
