@@ -15,9 +15,10 @@ from zswaplab.model.machine import Machine
 from zswaplab.model.steps import run
 from zswaplab.run.cases import case_named, table
 from zswaplab.run.cpus import packed
-from zswaplab.run.history import History
+from zswaplab.run.history import History, record
+from zswaplab.run.rules import altered
 from zswaplab.run.sanitizers import _PARTS, Report, Sanitizers
-from zswaplab.run.setup import guard_objects
+from zswaplab.run.setup import Setup, guard_objects
 from zswaplab.trace.shipped import data_dir
 
 LOAD, DELETE, ADD, FREE = "zswap_frontswap_load", "__list_del_entry_valid", "__list_add_valid", "zswap_free_entry"
@@ -213,3 +214,12 @@ def test_a_part_is_named_in_reports_as_its_docstring_names_it(owner: type, parts
         kernel = "".join(next(iter(re.findall(r"\(`(\w+)`\)|\A(\w+):", told)), ()))
         if name in parts:
             assert parts[name] == kernel, f"{owner.__name__}.{name}"
+
+
+def test_an_object_that_is_given_back_twice_is_a_bug_and_no_error_of_the_model() -> None:
+    out = ["write 3", "page_out 3", "write 4", "page_out 4"]
+    setup = Setup("v6.5", workload=out, swap_pages=64, cpus=["worker", "free 3"], schedule="a4b", multi_shot=True)
+    blind = altered("reclaim_entry", "v6.5", ("if tree.search(offset) is not entry", "if False"))
+    assert record(setup).fault is None
+    fault = record(setup.but(functions={"reclaim_entry": blind})).fault
+    assert isinstance(fault, Bug) and "double-free of <freed" in str(fault)

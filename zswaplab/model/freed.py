@@ -33,9 +33,14 @@ class FreedClasses(dict[type, type]):
 
 def poison(thing: Any, hook: Hook) -> None:
     """Give an object's memory back: from here on every touch of it is a fault, and so is to give it back again."""
+    require_alive(thing)
+    thing.__class__ = (FREED if hook.freed is None else hook.freed)[thing.__class__]
+
+
+def require_alive(thing: Any) -> None:
+    """Raise Bug for what has been given back: it is about to be given back a second time."""
     if is_freed(thing):
         raise Bug(f"double-free of {thing!r}")
-    thing.__class__ = (FREED if hook.freed is None else hook.freed)[thing.__class__]
 
 
 def can_be_freed(alive: type, name: str, fields: tuple[str, ...]) -> None:

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 
 from ..model.compressors import Compressor
 from ..model.errors import BadInput, choose, require
-from ..model.freed import poison
+from ..model.freed import poison, require_alive
 from ..model.limits import PARAMETERS
 from ..model.machine import Machine
 from ..model.pools import Pool
@@ -330,6 +330,7 @@ def _guarded(zswap: Any) -> Any:
 
 def _free_and_poison(self: Zswap, pool: Pool, handle: Handle) -> None:
     """zpool_free. What lies in a page that is being reclaimed is pinned: it stays readable until that ends."""
+    require_alive(handle)
     pinned = pool.zpool.pins(handle)
     pool.zpool.free(handle)
     if self.hook.observer:
