@@ -233,9 +233,12 @@ def test_a_recording_brings_its_kernels_settings_and_is_shared_by_its_name() -> 
     assert lab("1", workload="recording f65-zbud-exact-on 60").setup.exclusive_loads == "off"
 
 
-@pytest.mark.parametrize("text", ["recording no-run", "recording p4-zbud-overflow x", "recording p2-zbud-overflow 9999"])
-def test_a_recording_that_cannot_be_is_refused(text: str) -> None:
-    with pytest.raises(BadInput, match=r"'recording no-run' names no|'recording p4-zbud-overflow 200'|operations=9999 cannot"):
+@pytest.mark.parametrize(("text", "says"), [
+    ("recording no-run", "'recording no-run' names no"), ("recording p4-zbud-overflow x", "'recording p4-zbud-overflow"),
+    ("recording p2-zbud-overflow 9999", "operations=9999 cannot be"),
+])  # fmt: skip
+def test_a_recording_that_cannot_be_is_refused(text: str, says: str) -> None:
+    with pytest.raises(BadInput, match=says):
         lab(workload=text)
 
 
