@@ -16,6 +16,7 @@ from zswaplab.run.workloads import WORKLOADS, sizes_of
 from zswaplab.show.controls import FIELDS, START, control, evicts, possible, ruled_out
 from zswaplab.show.lab import Lab, line, same_place, step_of, words
 from zswaplab.show.payload import make, pack, scene, unpack
+from zswaplab.trace.workload import first_operations
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +219,29 @@ def test_a_thousand_lines_come_back_as_they_were() -> None:
         names, hold = chance.choice([FIELDS, ("evictable",), ("stage", "seed")]), chance.random() < 0.5
         text = line(setup, step, level, names, hold)
         assert eval(text, {"lab": read, "Setup": Setup}) == (setup, step, names, level, hold), text
+
+
+def test_a_recording_brings_its_kernels_settings_and_is_shared_by_its_name() -> None:
+    followed = lab("rfc2-2", workload="recording p2-zbud-overflow 60")
+    setup = followed.setup
+    assert (setup.stage, setup.zpool, setup.ram_pages, setup.max_pool_percent) == ("rfc2-2", "zbud", 61380, 1)
+    assert setup.lines() == first_operations("p2-zbud-overflow", 60)
+    followed.set(ram_pages=100, workload="recording p2-zbud-overflow 80")  # its settings are not followed again
+    assert followed.setup.ram_pages == 100 and len(followed.setup.lines()) == 80
+    again = eval(followed.share(), {"lab": lab, "Setup": Setup})
+    assert again.setup == followed.setup and len(followed.share()) < 200
+    elsewhere = lab("v6.5", workload="recording f65-zbud-exact-on 60", ram_pages=200)
+    assert (elsewhere.setup.exclusive_loads, elsewhere.setup.ram_pages) == ("fixed", 200)
+    assert lab("1", workload="recording f65-zbud-exact-on 60").setup.exclusive_loads == "off"
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    ("recording no-run", "'recording no-run' names no"), ("recording p4-zbud-overflow x", "'recording p4-zbud-overflow"),
+    ("recording p2-zbud-overflow 9999", "operations=9999 cannot be"),
+])  # fmt: skip
+def test_a_recording_that_cannot_be_is_refused(text: str, says: str) -> None:
+    with pytest.raises(BadInput, match=says):
+        lab(workload=text)
 
 
 def test_a_line_makes_the_panel_again() -> None:

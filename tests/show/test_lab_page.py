@@ -168,7 +168,7 @@ def test_keys_in_a_closed_menu_leave_the_panel_open_until_it_is_left(panel: Open
         opened.settle()
         shown = opened.root.get_by_label("Workload", exact=True)
         assert shown.evaluate("menu => menu === document.activeElement")
-        name = shown.locator("option").all_inner_texts()[-2 - number]
+        name = shown.locator("option").all_inner_texts()[-3 - number]
         assert shown.evaluate("menu => menu.selectedOptions[0].text") == name == opened.lab.history.title
     opened.tab.keyboard.press("Tab")
     opened.settle()
@@ -205,8 +205,8 @@ def test_workloads_their_sizes_and_ones_own(panel: Opened) -> None:
     opened = panel("2", 100)
     menu = opened.root.get_by_label("Workload", exact=True)
     names = menu.locator("option").all_inner_texts()
-    assert len(names) == 7
-    for name in names[:-1]:
+    assert len(names) == 8
+    for name in names[:-2]:
         opened.root.get_by_label("Workload", exact=True).select_option(label=name)
         unfold(opened)
         assert opened.lab.history.title == name and name in opened.player.locator(".what").first.inner_text()
@@ -227,6 +227,36 @@ def test_workloads_their_sizes_and_ones_own(panel: Opened) -> None:
     opened.switch("Run these").click()
     opened.settle()
     assert opened.lab.setup.workload == ("write 3", "page_out 3") and opened.lab.history.count("store") == 1
+
+
+def test_a_recording_is_a_workload_with_its_kernels_settings(panel: Opened) -> None:
+    opened = panel("1", 100)
+    opened.root.get_by_label("Workload", exact=True).select_option(value="recording")
+    unfold(opened)
+    assert (opened.lab.setup.stage, opened.lab.setup.ram_pages) == ("rfc2-4", 61380)
+    assert opened.stop("patch 4 as reviewed").get_attribute("aria-checked") == "true"
+    note = opened.root.locator(".of-workload .why")
+    assert "first 200 operations, on 100 pages, and its kernel’s settings. The pages’ bytes" in note.inner_text()
+    assert "The first 200 operations of p4-zbud-overflow" in opened.player.locator(".what").first.inner_text()
+    opened.root.get_by_label("Recording", exact=True).select_option("f65-zbud-exact-on")
+    unfold(opened)
+    assert opened.root.get_by_label("Recording", exact=True).input_value() == "f65-zbud-exact-on"
+    assert opened.switch("on").get_attribute("aria-pressed") == "true"
+    opened.root.get_by_label("operations").fill("300")
+    opened.root.get_by_label("operations").press("Enter")
+    unfold(opened)
+    assert outcome(opened)["read from zswap"] == str(opened.lab.history.count("load")) != "0"
+    opened.switch("off").click()
+    unfold(opened)
+    assert "its kernel’s settings, but for: Exclusive loads." in note.inner_text()
+    opened.root.get_by_label("operations").fill("0")
+    opened.root.get_by_label("operations").press("Enter")
+    opened.settle()
+    assert "operations=0 cannot be" in opened.root.get_by_role("alert").inner_text()
+    opened.root.get_by_label("Workload", exact=True).select_option(value="revisit")
+    unfold(opened)
+    assert (opened.lab.setup.ram_pages, opened.lab.setup.stage) == (30, "v6.5")
+    assert opened.root.get_by_label("Recording", exact=True).count() == 0
 
 
 def test_the_line_restores_all(panel: Opened) -> None:

@@ -16,6 +16,7 @@ from ..model.zpool import ZPOOLS
 from ..run.lengths import Lengths
 from ..run.setup import Setup
 from ..run.workloads import TITLES, sizes_of
+from . import recorded
 
 Control = dict[str, Any]
 
@@ -180,6 +181,8 @@ def short(stage: Stage) -> str:
 
 def _workload(setup: Setup) -> Control:
     """The menu of workloads, and the sizes of the one that is chosen; `csv` is the text of the reader's own."""
+    if found := recorded.chosen(setup):
+        return _recording(setup, *found)
     text = setup.workload if isinstance(setup.workload, str) else ""
     name, *given = text.split() or [OWN]
     known = {} if name == OWN else sizes_of(name)
@@ -188,10 +191,28 @@ def _workload(setup: Setup) -> Control:
     pages = len({line.split()[1] for line in lines if " " in line})
     csv = "" if name != OWN else "".join(f"{','.join(line.split())}\n" for line in ["operation page seed", *lines])
     return {
-        "kind": "workload", "value": name, "sizes": sizes, "csv": csv,
-        "options": [{"value": one, "label": title} for one, title in TITLES.items()]
-        + [{"value": OWN, "label": "One’s own, as CSV"}],
+        "kind": "workload", "value": name, "sizes": sizes, "csv": csv, "options": _WORKLOADS,
         "note": f"{len(lines):,} operations on {pages:,} pages",
+    }  # fmt: skip
+
+
+_WORKLOADS = [
+    {"value": name, "label": title}
+    for name, title in {**TITLES, recorded.NAME: recorded.TITLE, OWN: "One’s own, as CSV"}.items()
+]
+
+
+def _recording(setup: Setup, name: str, count: int) -> Control:
+    """The same where the workload is from a recording: which, how many operations, and what of it is used."""
+    pages = len({line.split()[1] for line in setup.lines()})
+    others = ", ".join(LABELS[field] for field in recorded.other_settings(setup, name))
+    limit = setup.machine().zswap.limit
+    return {
+        "kind": "workload", "value": recorded.NAME, "sizes": {"operations": count}, "csv": "", "options": _WORKLOADS,
+        "runs": recorded.runs(), "run": name,
+        "note": f"The program’s first {len(setup.lines()):,} operations, on {pages:,} pages, and its kernel’s settings"
+        f"{f', but for: {others}' if others else ''}. The pages’ bytes were not recorded: they are made from the "
+        f"pages’ numbers. zswap is full above {limit:,} pages of the pool: with less RAM (under More) that is sooner.",
     }  # fmt: skip
 
 

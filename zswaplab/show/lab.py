@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import html
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from typing import Any
@@ -19,7 +19,7 @@ from ..run.history import History, around
 from ..run.session import Moment, Session
 from ..run.setup import Setup
 from ..run.workloads import TITLES, read_csv
-from . import page
+from . import page, recorded
 from .controls import FIELDS, FIRST, MORE, OWN, START, control, evicts, possible, short
 from .kept import shown
 from .player import LEVELS, Player, payload_of
@@ -40,17 +40,19 @@ def lab(
     """A panel on which a run is set up, with the player of it below: every change runs the workload again.
 
     It begins at that stage, or with a whole Setup; `settings` are other fields of Setup, like `zpool="z3fold"` or
-    `workload=["write 3", "page_out 3"]`. `show` narrows the panel to the controls of these fields; by default all are
-    there. The player begins at `step` (counted from 0; by default where a page is first refused) and `level` ("story",
-    "steps", "source"). With `hold` the run stops at that step: what comes after, and what it comes to, is neither run
-    nor shown before the reader asks for it. Raises BadInput for a value that cannot be.
+    `workload=["write 3", "page_out 3"]`. The workload may also be what a shipped recording did first, with the
+    settings of its kernel: `workload="recording p4-zbud-overflow 200"`. `show` narrows the panel to the controls of
+    these fields; by default all are there. The player begins at `step` (counted from 0; by default where a page is
+    first refused) and `level` ("story", "steps", "source"). With `hold` the run stops at that step: what comes after,
+    and what it comes to, is neither run nor shown before the reader asks for it. Raises BadInput for a value that
+    cannot be.
 
     >>> panel = lab(stage="1")
     >>> panel.evictable.value = False
     >>> panel.history.written_back()
     [2, 3, 4, 5, 6]
     """
-    setup = stage.but(**settings) if isinstance(stage, Setup) else START.but(**{"stage": stage, **settings})
+    setup = _setup_of(stage, settings)
     names = list(FIELDS) if show is None else [show] if isinstance(show, str) else list(show)
     for name in names:
         choose("show", name, FIELDS)
@@ -58,6 +60,20 @@ def lab(
         _check_narrow(setup, names)
     choose("level", level, LEVELS)
     return Lab(setup, names, step, level, hold)
+
+
+def _setup_of(stage: str | Setup, settings: Mapping[str, Any]) -> Setup:
+    """What a panel begins with; a recording brings its kernel's settings, unless a whole Setup is given."""
+    base = stage if isinstance(stage, Setup) else START.but(stage=stage)
+    if not recorded.is_meant(text := settings.get("workload")):
+        return base.but(**settings)
+    given = {**settings, "workload": recorded.lines_of(text)}
+    if isinstance(stage, Setup):
+        return base.but(**given)
+    follows = recorded.settings(text)
+    if follows["stage"] != stage:
+        follows = {name: follows[name] for name in ("zpool", *recorded.LIMITS)}
+    return base.but(**{**follows, **given, "stage": stage})
 
 
 def _check_narrow(setup: Setup, names: Sequence[str]) -> None:
@@ -151,8 +167,20 @@ class Lab(ipywidgets.VBox):  # type: ignore[misc]
         """
         if isinstance(exclusive := fields.get("exclusive_loads"), bool):
             fields["exclusive_loads"] = "on" if exclusive else "off"
+        fields = self._followed(fields)
         with _no_collection():
             self._again(possible(self.setup, fields))
+
+    def _followed(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """The same, where a recording is chosen with the settings of its kernel; its limits go where it is left."""
+        text, before = fields.get("workload"), recorded.chosen(self.setup)
+        if recorded.is_meant(text):
+            lines = recorded.lines_of(text)
+            same = before is not None and recorded.parsed(text)[0] == before[0]
+            return {**({} if same else recorded.settings(text)), **fields, "workload": lines}
+        if text is not None and before is not None:
+            return {**{name: getattr(START, name) for name in recorded.LIMITS}, **fields}
+        return fields
 
     def _again(self, setup: Setup) -> None:
         """Run another setup: what is around the reader's place is drawn first, the rest and the outcome follow."""
@@ -301,6 +329,8 @@ def numbers(history: History) -> list[int]:
 
 def title_of(setup: Setup) -> str:
     """What a run is called: its workload."""
+    if found := recorded.chosen(setup):
+        return f"The first {found[1]:,} operations of {found[0]}"
     name = setup.workload.split()[0] if isinstance(setup.workload, str) and setup.workload else OWN
     return TITLES.get(name, "A workload of one’s own")
 
@@ -348,7 +378,11 @@ def line(setup: Setup, step: int, level: str, names: Sequence[str], held: bool) 
     >>> line(START, 3, "steps", FIELDS, False)
     "lab(Setup.from_text('1.stage.1.ram_pages.30.workload.revisit~2010~206'), 3, level='steps')"
     """
+    found = recorded.chosen(setup)
+    if found:
+        setup = setup.but(workload=())
     lines = "" if isinstance(setup.workload, str) or not setup.workload else f", {list(setup.workload)!r}"
-    more = "" if tuple(names) == FIELDS else f", show={list(names)!r}"
+    more = f", workload='{recorded.NAME} {found[0]} {found[1]}'" if found else ""
+    more += "" if tuple(names) == FIELDS else f", show={list(names)!r}"
     more += "" if level == "story" else f", level={level!r}"
     return f"lab(Setup.from_text({setup.to_text()!r}{lines}), {step}{more}{', hold=True' if held else ''})"

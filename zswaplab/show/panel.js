@@ -114,7 +114,7 @@ class Panel {
 
   /* A field that the browser has moved goes back, until Python has moved it. */
   changed({ target }) {
-    const { field, size } = target.dataset;
+    const { field, size, run } = target.dataset;
     if (target.type === "file") {
       target.files[0]?.text().then((text) => (this.root.querySelector("textarea").value = text));
       return;
@@ -125,9 +125,12 @@ class Panel {
     this.changing = `[data-field="${field}"]${size ? `[data-size="${size}"]` : ""}`;
     this.typing = field === "workload" && given === OWN;
     if (target.tagName === "SELECT") {
-      if (this.typing || field === "workload") {
+      if (run !== undefined) this.menuSet({ workload: [control.value, given, ...Object.values(control.sizes)].join(" ") });
+      else if (this.typing || field === "workload") {
         if (!this.typing) this.menuSet({ workload: given });
-        target.value = this.typing ? OWN : control.value;
+      }
+      if (field === "workload") {
+        target.value = run !== undefined ? control.run : this.typing ? OWN : control.value;
         this.draw();
         return;
       }
@@ -138,7 +141,7 @@ class Panel {
     target.value = size ? control.sizes[size] : control.value;
     if (size) {
       const sizes = Object.entries(control.sizes).map(([name, value]) => (name === size ? given : value));
-      this.tell({ set: { workload: [control.value, ...sizes].join(" ") } });
+      this.tell({ set: { workload: [control.value, control.run, ...sizes].filter((part) => part !== undefined).join(" ") } });
     } else if (/^\d+$/.test(given)) this.tell({ set: { [field]: Number(given) } });
   }
 
@@ -305,11 +308,13 @@ class Panel {
       "data-shown": value ?? "", disabled: Boolean(no) || this.gone });
   }
 
-  workload({ name, value, options, sizes }, id) {
+  workload({ name, value, options, sizes, runs, run }, id) {
     const shown = this.typing ? OWN : value;
     return h("span.wl",
       h("select", { "data-field": name, "aria-labelledby": id, "data-shown": shown, disabled: this.gone },
         options.map((option) => h("option", { value: option.value, selected: option.value === shown }, option.label))),
+      !this.typing && runs && h("select", { "data-field": name, "data-run": true, "aria-label": "Recording", "data-shown": run,
+        disabled: this.gone }, runs.map((one) => h("option", { value: one, selected: one === run }, one))),
       !this.typing && Object.entries(sizes).map(([size, count]) => h("label.size", { key: size }, size, h("input", {
         type: "number", min: 0, "data-field": name, "data-size": size, "data-shown": count, disabled: this.gone }))));
   }
