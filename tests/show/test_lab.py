@@ -236,8 +236,7 @@ def test_a_recording_brings_its_kernels_settings_and_is_shared_by_its_name() -> 
 
 
 @pytest.mark.parametrize(("text", "says"), [
-    ("recording no-run", "'recording no-run' names no"),
-    ("recording p4-zbud-overflow x", "'recording p4-zbud-overflow"),
+    ("recording no-run", "'recording no-run' names no"), ("recording p4-zbud-overflow x", "write a recording"),
     ("recording p2-zbud-overflow 9999", "operations=9999 cannot be"),
 ])  # fmt: skip
 def test_a_recording_that_cannot_be_is_refused(text: str, says: str) -> None:

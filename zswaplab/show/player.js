@@ -278,7 +278,11 @@ export class Player {
 
   listen() {
     const unthemed = themed(this.root);
-    const widths = new ResizeObserver(() => this.layout());
+    let width;
+    const widths = new ResizeObserver(([{ contentRect }]) => {
+      if (contentRect.width !== width) this.layout(); // the height changes with every row of the table
+      ({ width } = contentRect);
+    });
     widths.observe(this.root.parentElement);
     const resized = () => this.lecture && this.layout();
     window.addEventListener("resize", resized);
