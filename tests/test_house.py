@@ -366,6 +366,7 @@ def _required() -> Iterator[tuple[str, str, SpecifierSet]]:
     for extra, requirements in {
         "": project["dependencies"],
         "codecs": extras["codecs"],
+        "dask": extras["dask"],
         "lab": extras["lab"],
         "test": extras["codecs"] + extras["lab"] + included,
     }.items():

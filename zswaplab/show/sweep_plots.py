@@ -50,6 +50,6 @@ def plot_sweep(
     axes.set_xticks(range(len(places)), places, fontsize=TEXT)
     axes.set_ylim(bottom=0)
     if by is not None:
-        key(axes, paper)
+        key(axes, paper, len(MARKS))
     figure.alt = f"{y} against {x}. {' '.join(told)} {x}: {', '.join(places)}."  # type: ignore[attr-defined]
     return figure
