@@ -370,6 +370,7 @@ def _required() -> Iterator[tuple[str, str, SpecifierSet]]:
     for extra, requirements in {
         "": project["dependencies"],
         "codecs": extras["codecs"],
+        "dask": extras["dask"],
         "lab": extras["lab"],
         "grading": extras["grading"],
         "test": extras["codecs"] + extras["lab"] + included,

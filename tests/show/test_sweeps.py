@@ -12,6 +12,7 @@ import pytest
 from zswaplab.model.errors import BadInput
 from zswaplab.run.policies import Candidate
 from zswaplab.run.setup import Setup
+from zswaplab.show.sweep_plots import MARKS, plot_sweep
 from zswaplab.show.sweeps import sweep
 from zswaplab.show.victims import victims
 
@@ -52,3 +53,24 @@ def test_in_a_recorded_kernel_the_lru_chooses_as_the_kernel_did_and_others_do_no
 def test_what_cannot_be_asked_of_a_recording_is_refused(run: str, policy: str, said: str) -> None:
     with pytest.raises(BadInput, match=said):
         victims(run, [policy])
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_plot_of_a_sweep_has_a_line_for_each_value_and_says_what_is_on_it(theme: str) -> None:
+    table = sweep(SCAN, max_pool_percent=[20, 30], policy=["LRU", "MRU"])
+    figure = plot_sweep(table, "max_pool_percent", by="policy", theme=theme)
+    (axes,) = figure.axes
+    assert {line.get_label(): list(line.get_ydata()) for line in axes.lines} == {"LRU": [4, 0], "MRU": [0, 0]}
+    assert len({(line.get_marker(), line.get_linestyle(), line.get_color()) for line in axes.lines}) == 2
+    assert "LRU: 4, 0. MRU: 0, 0." in figure.alt  # type: ignore[attr-defined]
+
+
+def test_a_plot_of_a_sweep_takes_one_row_a_place() -> None:
+    table = sweep(SCAN, max_pool_percent=[20, 30], policy=["LRU", "MRU"])
+    with pytest.raises(BadInput, match="tells the rows apart"):
+        plot_sweep(table, "max_pool_percent")
+    with pytest.raises(BadInput, match="choose one of"):
+        plot_sweep(table, "limit")
+    many = sweep(SCAN, max_pool_percent=[*range(20, 21 + len(MARKS))])
+    with pytest.raises(BadInput, match="take fewer"):
+        plot_sweep(many, "refused", by="max_pool_percent")

@@ -97,10 +97,10 @@ def label(axes: Axes, text: str, x: float, y: float, colour: str, **more: Any) -
     })  # fmt: skip
 
 
-def key(axes: Axes, paper: Paper) -> None:
+def key(axes: Axes, paper: Paper, columns: int = 3) -> None:
     """Above the axes, side by side: each mark and what it means."""
-    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 0.98), "borderaxespad": 0, "ncols": 3}
-    axes.legend(**place, frameon=False, labelcolor=paper.ink, fontsize=TEXT, handletextpad=0.7)
+    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 0.98), "borderaxespad": 0}
+    axes.legend(**place, ncols=columns, frameon=False, labelcolor=paper.ink, fontsize=TEXT, handletextpad=0.7)
 
 
 def offset_copy(axes: Axes, points: float) -> Any:
