@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zswaplab.show.lab import lab
     from zswaplab.show.player import play
     from zswaplab.show.scheduler import scheduler
+    from zswaplab.teach.exercise import exercise
     from zswaplab.teach.predict import predict
     from zswaplab.trace.conform import conform
     from zswaplab.trace.tables import replay, runs
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "STAGES", "Machine", "Setup", "compare", "conform", "diff", "explore", "lab", "play", "predict", "record", "replay",
-    "runs", "scheduler", "source",
+    "STAGES", "Machine", "Setup", "compare", "conform", "diff", "exercise", "explore", "lab", "play", "predict",
+    "record", "replay", "runs", "scheduler", "source",
 ]  # fmt: skip
 
 _HOMES = {
@@ -44,6 +45,7 @@ _HOMES = {
     "compare": "zswaplab.show.compare",
     "scheduler": "zswaplab.show.scheduler",
     "predict": "zswaplab.teach.predict",
+    "exercise": "zswaplab.teach.exercise",
 }
 
 
