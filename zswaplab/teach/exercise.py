@@ -8,7 +8,8 @@ from typing import Any
 from ..model.errors import BadInput, choose
 from .evidence import recorded
 from .students import NOBODY, Progress, plain, seed_of
-from .task import HINTS, Task, Verdict, need_seed, tasks
+from .task import Task, need_seed, tasks
+from .variant import HINTS, Verdict
 
 ENOUGH = 3  # tries after which, with all hints taken, a solution is shown
 WORTH = ("our fault", "not attempted", "malformed", "wrong", "partly right", "right")  # from least to most

@@ -15,7 +15,7 @@ from ...trace.read import Recording, read
 from ...trace.replay import Replay
 from ...trace.shipped import find_run
 from ..guard import fenced, need_function, student_code
-from ..task import Malformed, Variant
+from ..variant import Malformed, Variant
 from .rows import short
 
 Function = Callable[..., Any]

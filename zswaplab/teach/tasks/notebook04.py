@@ -12,7 +12,7 @@ from ...run.setup import SWAP_PAGES, Setup
 from ..answers import notebook04 as answers
 from ..evidence import Failed, in_words, shortest, states, step_of
 from ..guard import student_code
-from ..task import Feedback, Variant, Verdict
+from ..variant import Feedback, Variant, Verdict
 from .code import Code, Function, first_row
 
 CHUNKS, CONTRACT, WORKLOADS, RECORDED = (

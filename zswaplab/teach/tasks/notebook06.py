@@ -13,7 +13,7 @@ from ...run.history import record
 from ...run.search import explore
 from ...run.setup import SWAP_PAGES, Setup
 from ..evidence import followed
-from ..task import Feedback, Malformed, Variant, Verdict
+from ..variant import Feedback, Malformed, Variant, Verdict
 from .rows import Reply, Row, Rows, short
 
 PARTS = ("device", "cpus", "schedule")

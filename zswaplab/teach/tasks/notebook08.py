@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from ...trace.shipped import data_dir
-from ..task import Feedback, Malformed, Variant, Verdict
+from ..variant import Feedback, Malformed, Variant, Verdict
 from .rows import short
 
 FIELDS = {32: "refcount", 36: "length", 40: "pool", 48: "handle", 56: "objcg", 64: "next", 72: "prev"}

@@ -14,7 +14,7 @@ from ...run.history import record
 from ...run.setup import Setup
 from ..evidence import in_words, step_of
 from ..misconceptions import MISCONCEPTIONS
-from ..task import Feedback, Malformed, Variant, Verdict
+from ..variant import Feedback, Malformed, Variant, Verdict
 
 Reply = str | tuple[int, ...]
 Row = tuple[str, ...]  # lines of a workload that belong together; the last one is asked about
