@@ -11,6 +11,8 @@ import contextlib
 import functools
 import inspect
 import io
+import itertools
+import linecache
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +25,7 @@ from ..model.errors import BadInput, Broken, Fault
 STEPS = 4_000_000  # lines of student code and calls, of which a right answer needs less than a tenth
 STEPS_OF_A_CALL = 200_000
 KEPT = 200  # characters of what is printed
+_counter = itertools.count(1)
 _OURS = str(Path(__file__).resolve().parents[1])
 
 
@@ -157,14 +160,21 @@ def tree_of(function: Callable[..., Any]) -> ast.AST | None:
         return None
 
 
-def is_empty(function: Callable[..., Any]) -> bool:
-    """Whether a function's body is nothing but `...`, `pass` and texts."""
+def has_gap(function: Callable[..., Any]) -> bool:
+    """Whether a line of a function is still `...`, or there is none but `pass` and texts."""
     tree = tree_of(function)
     found = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)] if tree else []
-    return bool(found) and all(
-        isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
-        for node in found[0].body
-    )
+    lines = [node for node in (ast.walk(found[0]) if found else ()) if isinstance(node, ast.stmt)][1:]
+    texts = [ast.unparse(node) for node in lines if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)]
+    passes = sum(isinstance(node, ast.Pass) for node in lines)
+    return bool(found) and ("..." in texts or len(texts) + passes == len(lines))
+
+
+def readable(source: str, name: str = "answer") -> CodeType:
+    """Code from a source that can be read again, as that of a notebook's cell can: errors and checks name its lines."""
+    file = f"<{name} {next(_counter)}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    return compile(source, file, "exec")
 
 
 def need_function(name: str, given: object, like: Callable[..., Any]) -> Callable[..., Any]:

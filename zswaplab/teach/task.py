@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..model.errors import BadInput, choose
-from .guard import Endless, Printed, StudentError, is_empty
+from .guard import Endless, Printed, StudentError, has_gap
 from .tasks import VARIANTS
 from .variant import Malformed, Variant, Verdict, Words
 
@@ -110,7 +110,7 @@ def untouched(answer: object) -> bool:
     if isinstance(answer, (list, tuple)):
         return all(untouched(one) for one in answer)
     if inspect.isfunction(answer):
-        return is_empty(answer)
+        return has_gap(answer)
     return answer is ... or answer is None or (isinstance(answer, str) and not answer.strip())
 
 

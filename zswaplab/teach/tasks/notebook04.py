@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
+from random import Random
 from typing import Any, ClassVar
 
 from ...model.machine import Machine
@@ -12,8 +13,10 @@ from ...run.setup import SWAP_PAGES, Setup
 from ..answers import notebook04 as answers
 from ..evidence import Failed, in_words, shortest, states, step_of
 from ..guard import student_code
+from ..misconceptions import out
 from ..variant import Feedback, Variant, Verdict
 from .code import Code, Function, first_row
+from .rows import Own, Reply, Row, Rows, Watcher
 
 CHUNKS, CONTRACT, WORKLOADS, RECORDED = (
     "chunks of an object", "the contract: it fits, and is off its list", "short workloads as the kernel does",
@@ -123,4 +126,63 @@ def last_of(kernel: Setup, mine: Setup) -> tuple[str, str]:
     return f"(Chunks of each page: yours {own}, the kernel's {right}.)", ""
 
 
-VARIANTS: dict[str, type[Variant]] = {"04.1": Placement}
+# -- by hand -----------------------------------------------------------------------------------------------
+
+ALONE = "alone"
+
+
+class Beside(Watcher):
+    """Says of each page-out beside which page the object lies."""
+
+    def take(self, line: str) -> Reply:
+        super().take(line)
+        verb, number = line.split()[:2]
+        return self.beside(int(number)) if verb == "page_out" else ()
+
+    def beside(self, page: int) -> Reply:
+        machine = self.machine
+        entries = machine.zswap.trees[0].entries
+        handle = entries[machine.slots[page]].handle
+        others = [other for other, slot in machine.slots.items() if slot in entries and other != page]
+        return tuple(other for other in others if entries[machine.slots[other]].handle.page is handle.page) or ALONE
+
+
+class WhereItGoes(Rows):
+    """04.2: objects come and go; beside which page does each lie?"""
+
+    watcher = Beside
+    words = (ALONE,)
+    machine: ClassVar[Mapping[str, Any]] = {"stage": "base", "ram_pages": 100, "swap_pages": SWAP_PAGES}
+    own: ClassVar[Mapping[str, Own]] = {
+        "no-header": Own(out(3, 56), {"fill_entry": (("pool.header_bytes + len(data)", "len(data)"),)}),
+        "usable-64": Own(out(25, 205), {
+            "Zbud.take_unbuddied": (("self.filled >> chunks << chunks", "self.filled >> chunks - 1 << chunks - 1"),),
+        }),
+        "worst-fit": Own(out(25, 205, 2), {
+            "Zbud.take_unbuddied": (("first = fitting & -fitting", "first = 1 << fitting.bit_length() - 1"),),
+        }),
+    }  # fmt: skip
+
+    def spoken(self, reply: Reply | None) -> str:
+        """A reply in words."""
+        return f"beside {', '.join(map(str, reply))}" if isinstance(reply, tuple) else f'"{reply}"'
+
+    def drawn(self, dice: Random) -> Iterator[Row]:
+        pages = dice.sample(range(60), 10)
+        kept: list[int] = []
+        for number in range(13):
+            if pages and (number < 4 or dice.random() < 0.7):
+                kept.append(pages.pop())
+                yield f"write {kept[-1]}", f"page_out {kept[-1]}"
+            elif kept:
+                yield (f"free {kept.pop(dice.randrange(len(kept)))}",)
+
+    def is_asked(self, row: Row) -> bool:
+        return not row[-1].startswith("free")
+
+    def is_good(self, kernel: list[Reply]) -> bool:
+        """Not too many that are alone."""
+        return len(kernel) >= 8 and sum(reply != ALONE for reply in kernel) >= 3
+
+
+VARIANTS: dict[str, type[Variant]] = {"04.1": Placement, "04.2": WhereItGoes}

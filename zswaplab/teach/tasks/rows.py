@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, cached_property
 from itertools import takewhile
 from random import Random
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from ...model.compressors import page_bytes
 from ...model.machine import Machine
 from ...model.steps import run
 from ...run.history import record
+from ...run.rules import altered
 from ...run.setup import Setup
 from ..evidence import in_words, step_of
-from ..misconceptions import MISCONCEPTIONS
+from ..misconceptions import MISCONCEPTIONS, Changed
 from ..variant import Feedback, Malformed, Variant, Verdict
 
 Reply = str | tuple[int, ...]
 Row = tuple[str, ...]  # lines of a workload that belong together; the last one is asked about
 STORED, CLEAN, RAM, ZSWAP, DISK = "stored", "clean", "RAM", "zswap", "disk"
-WORDS = {word.lower(): word for word in (STORED, CLEAN, RAM, ZSWAP, DISK)}
 DRAWS = 400
 SMALLEST = "The smallest in which it shows: {}. `play()` shows both models from where they part."
 
@@ -54,24 +55,31 @@ class Watcher:
         return tuple(page for what, page in self.seen if what == "written" and page is not None)
 
 
-def replies(setup: Setup, rows: Sequence[Row]) -> list[Reply]:
-    """What each row comes to in a setup."""
-    watcher = Watcher(setup)
-    return [[watcher.take(line) for line in row][-1] for row in rows]
-
-
 def sizes_of(machine: Machine, rows: Sequence[Row]) -> dict[int, int]:
     """How many bytes each page that is written is compressed to."""
     pages = sorted({int(line.split()[1]) for row in rows for line in row if line.startswith("write")})
     return {page: len(machine.zswap.pool.compressor.compress(page_bytes(page)) or ()) for page in pages}
 
 
+class Own(NamedTuple):
+    """A mistake that is a task's own, as a model: what of the model's functions is changed (see `rules.altered`).
+
+    `situation` is the shortest workload in which it parts from the kernel; a test looks for a shorter one.
+    """
+
+    situation: Sequence[str]
+    changes: Mapping[str, Changed]
+
+
 class Rows(Variant):
     """An exercise in which a workload is walked through by hand: a reply for each row.
 
-    `machine` are the fields of its setup; `models` the misconceptions whose replies are known as mistakes.
+    `machine` are the fields of its setup, `own` the models of those mistakes that are the task's own.
     """
 
+    watcher: type[Watcher] = Watcher
+    words: Sequence[str] = (STORED, CLEAN, RAM, ZSWAP, DISK)
+    own: ClassVar[Mapping[str, Own]] = {}
     machine: ClassVar[Mapping[str, Any]] = {}
     criterion = "lines right, up to the first that is not"
     least = 3  # models that must give replies of their own
@@ -82,8 +90,8 @@ class Rows(Variant):
             self.rows = list(self.drawn(Random(f"{self.task.id} {self.seed} {number}")))
             self.setup = Setup(compressor="lengths", **self.machine)
             self.kernel = self.given_by(self.setup)
-            wrong = {name: MISCONCEPTIONS[name].applied(self.setup) for name in self.task.misconceptions}
-            self.believed = {name: self.given_by(setup) for name, setup in wrong.items()}
+            self.__dict__.pop("asked", None)
+            self.believed = {name: self.given_by(setup) for name, setup in self.models().items()}
             parting = {tuple(given) for given in self.believed.values() if given != self.kernel}
             if len(parting) >= self.least and self.is_good(self.kernel):
                 return
@@ -98,8 +106,25 @@ class Rows(Variant):
         return True
 
     def given_by(self, setup: Setup) -> list[Reply]:
-        """What each row comes to in a setup."""
-        return replies(setup, self.rows)
+        """What each row that is asked about comes to in a setup."""
+        watcher = self.watcher(setup)
+        found = [(row, [watcher.take(line) for line in row][-1]) for row in self.rows]
+        return [reply for row, reply in found if self.is_asked(row)]
+
+    def is_asked(self, row: Row) -> bool:
+        """Whether there is a reply to a row."""
+        return True
+
+    @cached_property
+    def asked(self) -> list[int]:
+        """The numbers of the rows that are asked about, from 1."""
+        return [number for number, row in enumerate(self.rows, start=1) if self.is_asked(row)]
+
+    def models(self) -> dict[str, Setup]:
+        """Mistake -> the same run as somebody has it who makes it."""
+        believed = {name: MISCONCEPTIONS[name].applied(self.setup) for name in self.task.misconceptions}
+        changed = {name: with_changes(self.setup, own.changes) for name, own in self.own.items()}
+        return {name: {**believed, **changed}[name] for name in self.task.mistakes}
 
     # -- what is shown ---------------------------------------------------------------------------
 
@@ -111,7 +136,8 @@ class Rows(Variant):
             "limits": f"The pool's limit is {zswap.limit} pages; once it was full it accepts again below "
                       f"{zswap.accept_threshold}.",
             "sizes": "Compressed, in bytes: " + ", ".join(f"{page}: {size}" for page, size in sizes.items()) + ".",
-            "lines": "\n".join(lines), "gaps": "\n".join(f"    ...,  # {line}" for line in lines),
+            "lines": "\n".join(lines),
+            "gaps": "\n".join(f"    ...,  # {lines[number - 1]}" for number in self.asked),
         }  # fmt: skip
 
     # -- judging ---------------------------------------------------------------------------------
@@ -129,30 +155,47 @@ class Rows(Variant):
     def judge(self, answer: Any) -> Verdict:
         given = self.read(answer)
         right = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(given, self.kernel, strict=False)))
-        points = {self.criterion: round(right / len(self.rows), 3)}
-        if right == len(self.rows):
+        points = {self.criterion: round(right / len(self.asked), 3)}
+        if right == len(self.asked):
             return self.right()
         if given[right] is None:
-            so_far = f"Lines 1 to {right} are right so far." if right else "There is no answer to line 1 yet."
-            return self.verdict("partly right" if right else "wrong", f"{so_far} Go on with line {right + 1}.", points)
+            so_far = "It is right so far." if right else "The first entry is missing."
+            message = f"{so_far} Go on with line {self.asked[right]}."
+            return self.verdict("partly right" if right else "wrong", message, points)
         return self.parted(given, right, points)
 
     def parted(self, given: list[Reply | None], at: int, points: Mapping[str, float]) -> Verdict:
         """What is said where an answer parts from the kernel in a row."""
         belief = self.belief(given, at)
-        mine, kernels = spoken(given[at]), spoken(self.kernel[at])
-        example = f"Line {at + 1}, {in_words(self.rows[at])}: you say {mine}, the kernel {kernels}."
+        mine, kernels = self.spoken(given[at]), self.spoken(self.kernel[at])
+        number = self.asked[at]
+        example = f"Line {number}, {in_words(self.rows[number - 1])}: you say {mine}, the kernel {kernels}."
         example += f" The {at} before it are right." if at > 1 else ""
         if belief:
-            wrong = MISCONCEPTIONS[belief]
-            setup, own = wrong.situation, wrong.applied(wrong.situation)
+            setup, own = self.smallest(belief)
             told = SMALLEST.format(in_words(setup.lines()))
             step = step_of(setup, own)
             return self.mistake(belief, Feedback("", example, told), points, setup=setup, mine=own, step=step)
-        lines = [line for row in self.rows[: at + 1] for line in row]
+        lines = [line for row in self.rows[:number] for line in row]
         setup = self.setup.but(workload=lines)
         told = "`play()` shows the kernel on these lines."
         return self.mistake("", Feedback("", example, told), points, setup=setup, step=begin_of(setup))
+
+    def spoken(self, reply: Reply | None) -> str:
+        """A reply in words."""
+        if not isinstance(reply, tuple):
+            return f'"{reply}"'
+        pages = " and ".join(map(str, reply)) or "none"
+        return f"that {pages} {'leave' if len(reply) > 1 else 'leaves'}"
+
+    def smallest(self, belief: str) -> tuple[Setup, Setup]:
+        """The smallest run in which a mistake shows, the kernel's and that of who makes it."""
+        if belief in MISCONCEPTIONS:
+            wrong = MISCONCEPTIONS[belief]
+            return wrong.situation, wrong.applied(wrong.situation)
+        own = self.own[belief]
+        setup = self.setup.but(workload=list(own.situation))
+        return setup, with_changes(setup, own.changes)
 
     def belief(self, given: list[Reply | None], at: int) -> str:
         """The misconception that agrees longest with the answer, and in the row where it parts from the kernel."""
@@ -166,26 +209,37 @@ class Rows(Variant):
     def read(self, answer: Any) -> list[Reply | None]:
         """The replies of an answer, None where there is none yet. Raises Malformed."""
         if not isinstance(answer, (list, tuple)):
-            lines = len(self.rows)
-            raise Malformed(f"answer is {short(answer)}: give a list with one entry for each of the {lines} lines.")
-        if len(answer) > len(self.rows):
-            raise Malformed(f"answer has {len(answer)} entries, and there are {len(self.rows)} lines: one for each.")
+            lines = len(self.asked)
+            raise Malformed(f"answer is {short(answer)}: give a list with {lines} entries, one for each line.")
+        if len(answer) > len(self.asked):
+            raise Malformed(f"answer has {len(answer)} entries, and {len(self.asked)} lines are asked about.")
         found = [self.reply(number, given) for number, given in enumerate(answer, start=1)]
-        return found + [None] * (len(self.rows) - len(found))
+        return found + [None] * (len(self.asked) - len(found))
 
     def reply(self, number: int, given: Any) -> Reply | None:
         """One reply. Raises Malformed for what cannot be one."""
         if given is ... or given is None or given == "":
             return None
-        if isinstance(given, str) and given.strip().lower() in WORDS:
-            return WORDS[given.strip().lower()]
+        words = {word.lower(): word for word in self.words}
+        if isinstance(given, str) and given.strip().lower() in words:
+            return words[given.strip().lower()]
         pages = [given] if isinstance(given, int) else given
         if isinstance(pages, str) and pages.replace(",", " ").replace(" ", "").isdecimal():
             pages = [int(part) for part in pages.replace(",", " ").split()]
         if isinstance(pages, (list, tuple)) and all(type(one) is int for one in pages):
             return tuple(pages)
-        words = ", ".join(map(repr, WORDS.values()))
-        raise Malformed(f"Entry {number} is {short(given)}: give one of {words}, or pages like [3, 4].")
+        known = f"one of {', '.join(map(repr, self.words))}, or " if self.words else ""
+        raise Malformed(f"Entry {number} is {short(given)}: give {known}pages like [3, 4].")
+
+
+def with_changes(setup: Setup, changes: Mapping[str, Changed]) -> Setup:
+    """The same run with functions of the model changed: name -> (text, what stands there instead) ..."""
+    return setup.but(functions={name: changed(name, pairs) for name, pairs in changes.items()})
+
+
+@cache
+def changed(name: str, pairs: Changed) -> Callable[..., Any]:
+    return altered(name, None, *pairs)
 
 
 def begin_of(setup: Setup) -> int:
@@ -198,14 +252,6 @@ def begin_of(setup: Setup) -> int:
 def plain(given: Sequence[Reply]) -> list[Any]:
     """Replies as they are typed."""
     return [list(one) if isinstance(one, tuple) else one for one in given]
-
-
-def spoken(reply: Reply | None) -> str:
-    """A reply in words."""
-    if isinstance(reply, tuple):
-        pages = " and ".join(map(str, reply)) or "none"
-        return f"that {pages} {'leave' if len(reply) > 1 else 'leaves'}"
-    return f'"{reply}"'
 
 
 def short(given: object) -> str:
