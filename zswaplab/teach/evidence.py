@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,12 +13,9 @@ from ..run.cpus import packed, unpacked
 from ..run.history import History, record
 from ..run.session import Session
 from ..run.setup import Setup
-from .guard import student_code
+from .guard import fenced, student_code
 
-MOST = 4_000  # workloads that are tried
 Seen = Callable[[Machine], Any]  # what of a machine is compared
-STEPS = 400_000  # of the guard, for one short workload
-
 
 class Failed(str):
     """In place of what is seen: the machine has faulted, or a rule of it is broken. The text says how."""
@@ -30,8 +27,8 @@ def states(setup: Setup, seen: Seen) -> list[Any]:
     Functions of a student's in it are guarded: raises as `student_code` does.
     """
     found: list[Any] = []
-    with student_code(own(setup), STEPS):
-        machine = setup.machine()
+    with student_code(own(setup), steps=None):
+        machine = fenced_in(setup).machine()
         for line in setup.lines():
             try:
                 run(machine.operation(line))
@@ -43,9 +40,17 @@ def states(setup: Setup, seen: Seen) -> list[Any]:
     return found
 
 
+def fenced_in(setup: Setup) -> Setup:
+    """The same run, a student's functions with a limit for each call."""
+    if not own(setup):
+        return setup
+    functions = dict(setup.functions).items()
+    return setup.but(functions={name: one if isinstance(one, str) else fenced(one) for name, one in functions})
+
+
 def own(setup: Setup) -> list[Callable[..., Any]]:
     """The functions in a setup that have no name there: a student's."""
-    return [function for _, function in setup.functions if not isinstance(function, str)]  # type: ignore[str-unpack]
+    return [function for function in dict(setup.functions).values() if not isinstance(function, str)]
 
 
 def parting(kernel: Setup, mine: Setup, seen: Seen) -> int | None:
@@ -54,28 +59,23 @@ def parting(kernel: Setup, mine: Setup, seen: Seen) -> int | None:
     return next((number for number, (one, other) in enumerate(pairs) if one != other), None)
 
 
-def workloads(units: Sequence[Sequence[str]], longest: int) -> Iterator[list[str]]:
-    """Every workload of so many units at most, the shortest first; a unit is lines that belong together."""
-    shorter: list[list[str]] = [[]]
-    for _ in range(longest):
-        shorter = [[*lines, *unit] for lines in shorter for unit in units]
-        yield from shorter
+def shortest(kernel: Setup, mine: Setup, units: Sequence[Sequence[str]], longest: int, seen: Seen) -> Setup | None:
+    """The kernel's run of the shortest workload, of so many lines at most, in which `mine` parts from it.
 
-
-def shortest(
-    kernel: Setup, mine: Setup, units: Sequence[Sequence[str]], longest: int, seen: Seen, most: int = MOST
-) -> Setup | None:
-    """The kernel's run of the shortest workload in which `mine` parts from it: breadth first, `most` at most."""
-    tried = 0
-    for lines in workloads(units, longest):
-        if (tried := tried + 1) > most:
-            return None
-        try:
-            one, other = kernel.but(workload=lines), mine.but(workload=lines)
-            if parting(one, other, seen) is not None:
-                return one
-        except BadInput:  # a page that holds nothing is used
-            continue
+    Breadth first over all that `units` make; a unit is lines that belong together. What cannot run is not gone on with.
+    """
+    known: list[list[list[str]]] = [[[]]]  # number of lines -> the workloads that can run
+    for count in range(1, longest + 1):
+        known.append([])
+        for unit in units:
+            for lines in known[count - len(unit)] if len(unit) <= count else []:
+                run = kernel.but(workload=[*lines, *unit])
+                try:
+                    if parting(run, mine.but(workload=run.workload), seen) is not None:
+                        return run
+                except BadInput:  # a page that holds nothing is used
+                    continue
+                known[count].append(run.lines())
     return None
 
 

@@ -15,7 +15,7 @@ import itertools
 import linecache
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -61,19 +61,18 @@ class Printed(io.TextIOBase):
 
 
 @contextlib.contextmanager
-def student_code(functions: Iterable[Callable[..., Any]], steps: int = STEPS) -> Iterator[None]:
+def student_code(functions: Iterable[Callable[..., Any]], steps: int | None = STEPS) -> Iterator[None]:
     """Run what is inside with student functions in it: at most so many steps, and with errors that name their lines.
 
-    The steps are counted for functions that give steps; others are `fenced`.
-
+    The steps are counted for functions that give steps, and not where they are None: then the functions are `fenced`.
     Raises Endless when the steps are used up, StudentError for an exception. What the model says by itself (a Fault, a
     rule that is broken, bad input) passes through.
     """
     own = [inspect.unwrap(function) for function in functions]
     codes = {code for function in own for code in codes_of(function.__code__)}
-    limit = limited(steps) if any(map(inspect.isgeneratorfunction, own)) else contextlib.nullcontext()
+    counts = steps is not None and any(map(inspect.isgeneratorfunction, own))
     try:
-        with limit:
+        with Limit(steps or 0) if counts else contextlib.nullcontext():
             yield
     except (Fault, Broken, BadInput, StudentError):
         raise
@@ -115,38 +114,55 @@ def line_of(code: CodeType, line: int) -> str:
     return "..."
 
 
+class Limit:
+    """In a `with`: at most so many lines of code that is not ours, and calls of any, all times together.
+
+    Then Endless is raised where it stands. Nested limits do not see each other's steps.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    def __enter__(self) -> None:
+        self.before = sys.gettrace()
+        sys.settrace(self.count)
+
+    def __exit__(self, *problem: object) -> None:
+        sys.settrace(self.before)
+
+    def count(self, frame: FrameType, event: str, argument: Any) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise Endless("it goes on and on")
+        return None if frame.f_code.co_filename.startswith(_OURS) else self.count
+
+
 def fenced(function: Callable[..., Any]) -> Callable[..., Any]:
     """The same function, each call of which has a limit of its own: what is around it runs at full speed.
 
-    For a function that gives no steps; one that does is guarded as a whole, by `student_code`.
+    For a search and a recorded history, which look at the frames of a function that gives steps, it is not made.
     """
+    if inspect.isgeneratorfunction(function):
+
+        @functools.wraps(function)
+        def steps(*arguments: Any) -> Generator[Any, None, Any]:
+            operation, limit = function(*arguments), Limit(STEPS_OF_A_CALL)
+            while True:
+                try:
+                    with limit:
+                        step = next(operation)
+                except StopIteration as end:
+                    return end.value
+                yield step
+
+        return steps
 
     @functools.wraps(function)
     def call(*arguments: Any) -> Any:
-        with limited(STEPS_OF_A_CALL):
+        with Limit(STEPS_OF_A_CALL):
             return function(*arguments)
 
     return call
-
-
-@contextlib.contextmanager
-def limited(steps: int) -> Iterator[None]:
-    """At most so many lines of code that is not ours, and calls of any: then Endless is raised where it stands."""
-    left = steps
-
-    def count(frame: FrameType, event: str, argument: Any) -> Any:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise Endless("it goes on and on")
-        return None if frame.f_code.co_filename.startswith(_OURS) else count
-
-    before = sys.gettrace()
-    sys.settrace(count)
-    try:
-        yield
-    finally:
-        sys.settrace(before)
 
 
 # -- before it runs ------------------------------------------------------------------------------------------

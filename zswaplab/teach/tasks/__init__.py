@@ -1,7 +1,7 @@
 """The exercises themselves: a file a notebook, a `Variant` an exercise. Their words are in `bank/exercises`."""
 
 from ..variant import Variant
-from . import notebook01, notebook03, notebook04, notebook05, notebook06, notebook08
+from . import notebook01, notebook03, notebook04, notebook05, notebook06, notebook08, notebook10, notebook11
 
-_NOTEBOOKS = (notebook01, notebook03, notebook04, notebook05, notebook06, notebook08)
+_NOTEBOOKS = (notebook01, notebook03, notebook04, notebook05, notebook06, notebook08, notebook10, notebook11)
 VARIANTS: dict[str, type[Variant]] = {id: made for notebook in _NOTEBOOKS for id, made in notebook.VARIANTS.items()}

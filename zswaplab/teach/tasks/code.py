@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import FunctionType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from ...model.machine import Machine
 from ...run.cpus import NAMES, packed
@@ -18,14 +18,13 @@ from ...trace.findings import Problem
 from ...trace.read import Recording, read
 from ...trace.replay import Replay
 from ...trace.shipped import find_run
-from ..evidence import Failed, followed, in_words, parting, shortest, states, step_of
+from ..evidence import Failed, followed, in_words, parting, recorded, shortest, states, step_of
 from ..guard import fenced, need_function, student_code
 from ..variant import Feedback, Malformed, Variant, Verdict
 from .rows import short
 
 Function = Callable[..., Any]
 SEARCHED = 20_000_000  # steps of a guard
-REPLAYED = 40_000_000  # steps of a guard: a recording is long, and nearly all of them are the model's
 
 
 class Code(Variant):
@@ -41,7 +40,7 @@ class Code(Variant):
             names = ", ".join(self.asks)
             raise Malformed(f"answer is {short(answer)}: give {f'[{names}]' if len(self.asks) > 1 else names}.")
         pairs = zip(self.asks.items(), given, strict=True)
-        return {name: guarded(renamed(need_function(name, one, like), name)) for (name, like), one in pairs}
+        return {name: renamed(need_function(name, one, like), name) for (name, like), one in pairs}
 
 
 def renamed(function: Function, name: str) -> Function:
@@ -50,11 +49,6 @@ def renamed(function: Function, name: str) -> Function:
     if function.__name__ == name:
         return function
     return FunctionType(function.__code__, function.__globals__, name, function.__defaults__, function.__closure__)
-
-
-def guarded(function: Function) -> Function:
-    """A function that may go on without end, so that it does not; those that give steps are guarded where they run."""
-    return function if inspect.isgeneratorfunction(function) else fenced(function)
 
 
 def like(name: str) -> Function:
@@ -92,8 +86,8 @@ def first_row(name: str, functions: Mapping[str, Function]) -> str:
 def differing(name: str, functions: Mapping[str, Function], chosen: dict[tuple[int, int], int]) -> list[Problem]:
     """The first problem of a replay with functions in the model's place."""
     replay = Replay(recording(name), None, chosen)
-    take_place(replay.machine, functions)
-    with student_code(functions.values(), REPLAYED):
+    take_place(replay.machine, {function: fenced(one) for function, one in functions.items()})
+    with student_code(functions.values(), steps=None):
         replay.run(stop_at=2**60)
     return replay.findings.problems
 
@@ -111,22 +105,31 @@ def with_functions(setup: Setup, functions: Mapping[str, Function]) -> Setup:
 # -- code that takes the place of functions of several steps ------------------------------------------------
 
 
+class Failure(NamedTuple):
+    """A case that fails: along which schedule, how, and how many states the search has met."""
+
+    setup: Setup
+    found: Found
+    states: int
+
+
 class Kernels(Code):
     """An exercise whose functions take the model's place: contract, short workloads, searches, recordings.
 
     `kernels` are the machines on which short workloads are tried, `units` what these are made of, `longest` of how
-    many, `longer` what is tried besides. `cases` are searched, `spared` are kinds of failure that do not count there.
+    many lines, `longer` what is tried besides. `cases` are searched, `spared` are kinds of failure that do not count there.
     `runs` are recordings. `answers` is where the reference solution and the wrong ones are.
     """
 
     kernels: Sequence[Setup] = ()
     units: Sequence[Sequence[str]] = ()
-    longest = 3
+    longest = 4
     longer: Sequence[Sequence[str]] = ()
     cases: Sequence[Setup] = ()
     spared: Sequence[str] = ()
     runs: Sequence[str] = ()
     answers: Any = None
+    mends = False  # the kernel's own function fails too, so yours is shown alone
 
     def reference(self) -> Any:
         return list(self.answers.RIGHT) if len(self.answers.RIGHT) > 1 else self.answers.RIGHT[0]
@@ -145,38 +148,38 @@ class Kernels(Code):
         good = (not parted, not failed, not told)
         points = {name: of for (name, of), right in zip(self.task.rubric.items(), good, strict=False) if right}
         belief = self.belief(functions, parted, failed)
-        feedback, seen = self.feedback(functions, parted, failed, told)
+        feedback, seen = self.feedback(functions, next(iter(parted), None), next(iter(failed), None), told)
         return self.mistake(belief, feedback, points, **seen)
 
-    def parted(self, functions: Mapping[str, Function]) -> Setup | None:
-        """The kernel's run of the shortest workload in which it is seen that it is not the kernel."""
+    def parted(self, functions: Mapping[str, Function]) -> list[Setup]:
+        """Of each machine the kernel's run of the shortest workload that shows a difference, the shorter first."""
         found = []
         for kernel in self.kernels:
             mine = with_functions(kernel, functions)
             one = shortest(kernel, mine, self.units, self.longest, self.seen)
             if one is None:
-                tried = [(run, with_functions(run, functions)) for run in (kernel.but(workload=a) for a in self.longer)]
+                runs = [kernel.but(workload=lines) for lines in self.longer]
+                tried = [(run, with_functions(run, functions)) for run in runs]
                 one = next((run for run, mine in tried if parting(run, mine, self.seen) is not None), None)
             found += [one] if one else []
-        return min(found, key=lambda one: len(one.lines()), default=None)
+        return sorted(found, key=lambda one: len(one.lines()))
 
-    def failed(self, functions: Mapping[str, Function]) -> tuple[Setup, Found] | None:
-        """The case that fails after fewest steps, and its failure."""
+    def failed(self, functions: Mapping[str, Function]) -> list[Failure]:
+        """The cases that fail, the one after fewest steps first."""
         found = []
         for case in self.cases:
             with student_code(functions.values(), SEARCHED):
                 explored = Search(Case.of(with_functions(case, functions)), every=bool(self.spared)).run()
             failures = [one for one in explored.failures if one.kind not in self.spared]
-            found += [(case.but(schedule=packed(one.schedule)), one) for one in failures[:1]]
-        return min(found, key=lambda one: len(one[1].schedule), default=None)
+            found += [Failure(case.but(schedule=packed(one.schedule)), one, explored.states) for one in failures[:1]]
+        return sorted(found, key=lambda one: len(one.found.schedule))
 
-    def belief(self, functions: Mapping[str, Function], parted: Setup | None, failed: Any) -> str:
-        """The wrong answer that behaves as this one does."""
+    def belief(self, functions: Mapping[str, Function], parted: list[Setup], failed: list[Failure]) -> str:
+        """The wrong answer that behaves as this one does, if possible to the number of states of a search."""
         own = trace_of(self, tuple(functions.values()), parted, failed)
-        for name, wrong in self.answers.WRONG.items():
-            if self.trace(name, tuple(wrong)) == own:
-                return str(name)
-        return ""
+        known = {str(name): self.trace(name, tuple(wrong)) for name, wrong in self.answers.WRONG.items()}
+        alike = [name for name, trace in known.items() if trace[:-1] == own[:-1]]
+        return next((name for name in alike if known[name] == own), next(iter(alike), ""))
 
     def trace(self, name: str, wrong: tuple[Function, ...]) -> Any:
         """What comes of a wrong answer; worked out once."""
@@ -186,7 +189,7 @@ class Kernels(Code):
         return _TRACES[self.task.id, name]
 
     def feedback(
-        self, functions: Mapping[str, Function], parted: Setup | None, failed: tuple[Setup, Found] | None, told: str
+        self, functions: Mapping[str, Function], parted: Setup | None, failed: Failure | None, told: str
     ) -> tuple[Feedback, dict[str, Any]]:
         """What is said, and what can be played."""
         if parted:
@@ -194,10 +197,13 @@ class Kernels(Code):
             kernel, lines = parted, in_words(parted.lines())
             shown = f"The shortest workload in which it shows: {lines}. {self.described(parted, mine)}"
         elif failed:
-            kernel = followed(failed[0], failed[0].schedule or "", strict=False)
-            mine = with_functions(failed[0], functions)
+            kernel = followed(failed.setup, failed.setup.schedule or "", strict=False)
+            mine = with_functions(failed.setup, functions)
             cpus = ", ".join(f"{name} does {task!r}" for name, task in zip(NAMES, mine.cpus, strict=False))
-            shown = f"The shortest schedule that breaks it: {mine.schedule} ({cpus}). {failed[1].fault}."
+            shown = f"The shortest schedule that breaks it: {mine.schedule} ({cpus}). {failed.found.fault}."
+            if self.mends:
+                feedback = Feedback("", "", f"{shown} `play()` shows it.", told)
+                return feedback, {"setup": mine, "step": len(recorded(mine)) - 1}
         else:
             return Feedback("It is not the kernel's.", "", "", told), {}
         feedback = Feedback("It does not do what the kernel does.", "", f"{shown} `play()` shows both.", told)
@@ -224,15 +230,16 @@ class Kernels(Code):
 _TRACES: dict[tuple[str, str], Any] = {}
 
 
-def trace_of(
-    task: Kernels, functions: tuple[Function, ...], parted: Setup | None, failed: tuple[Setup, Found] | None
-) -> Any:  # fmt: skip
+def trace_of(task: Kernels, functions: tuple[Function, ...], parted: list[Setup], failed: list[Failure]) -> list[Any]:
     """What an answer comes to, to be compared with that of another: where it parts and how, and how it fails."""
     own = dict(zip(task.asks, functions, strict=True))
-    seen = [] if parted is None else states(with_functions(parted, own), task.seen)
+    seen = [one for run in parted for one in states(with_functions(run, own), task.seen)]
     told = ["failed" if isinstance(one, Failed) else one for one in seen]
-    lines = parted and (parted.stage, parted.exclusive_loads, parted.lines())
-    return lines, told, failed and (failed[0].schedule, failed[1].kind, failed[0].cpus)
+    lines = [(run.stage, run.exclusive_loads, run.lines()) for run in parted]
+    return [
+        lines, told, [(one.setup.schedule, one.found.kind, one.setup.cpus) for one in failed],
+        [one.states for one in failed],
+    ]  # fmt: skip
 
 
 def lru_of(machine: Machine) -> list[int]:

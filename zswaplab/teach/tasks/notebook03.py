@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from ...run.setup import Setup
+from ...run.setup import SWAP_PAGES, Setup
 from ..answers import notebook03
 from ..misconceptions import out
 from ..variant import Variant
 from .code import Function, Kernels, like
 
-SMALL: dict[str, Any] = {"compressor": "lengths", "ram_pages": 10, "worker_failures": 2}
+SMALL: dict[str, Any] = {"compressor": "lengths", "ram_pages": 10, "worker_failures": 2, "swap_pages": SWAP_PAGES}
 
 
 class Worker(Kernels):
@@ -20,8 +20,11 @@ class Worker(Kernels):
     answers = notebook03
     asks: ClassVar[Mapping[str, Function]] = {"shrink_worker": like("shrink_worker")}
     kernels: Sequence[Setup] = (Setup("v6.5", **SMALL), Setup("base", **SMALL))
-    units: Sequence[Sequence[str]] = (out(5), out(6), out(10), ["read 5"], ["worker"])
-    longest = 4
+    units: Sequence[Sequence[str]] = (["worker"], ["read 5"], out(5), out(6), out(10))
+    longest = 5
+    longer: Sequence[Sequence[str]] = (
+        [*out(5), "read 5", *out(6), "worker"], [*out(5, 6, 10), "worker"], [*out(5), "read 5", *out(6, 10), "worker"],
+    )
     runs = ("base-zbud-overflow",)
 
 

@@ -12,7 +12,7 @@ from ...run.rules import check
 from ...run.setup import SWAP_PAGES, Setup
 from ..answers import notebook04 as answers
 from ..evidence import Failed, in_words, shortest, states, step_of
-from ..guard import student_code
+from ..guard import STEPS, Limit, student_code
 from ..misconceptions import out
 from ..variant import Feedback, Variant, Verdict
 from .code import Code, Function, first_row
@@ -31,7 +31,7 @@ KERNEL = Setup("base", compressor="lengths", swap_pages=SWAP_PAGES)
 # -- judging -----------------------------------------------------------------------------------------------
 
 UNITS = [(f"write {page}", f"page_out {page}") for page in (2, 1, 25, 205, 5, 53)] + [("free 2",), ("free 25",)]
-LONGEST = 3  # stores and frees
+LONGEST = 6  # lines
 LONG = [line for page in (5, 25, 2, 53, 205, 1, 7, 19, 31) for line in (f"write {page}", f"page_out {page}")]
 
 
@@ -87,7 +87,7 @@ class Placement(Code):
         return self.mistake(self.belief(take), feedback, points, setup=found, mine=own, step=step_of(found, own))
 
     def counts(self, count: Function) -> list[Any]:
-        with student_code([count]):
+        with student_code([count]), Limit(STEPS):
             return [count(length) for length in range(1, LARGEST + 1)]
 
     def miscounted(self, count: Function) -> tuple[int, Any] | None:

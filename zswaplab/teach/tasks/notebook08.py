@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
+from ...run.setup import SWAP_PAGES, Setup
 from ...trace.shipped import data_dir
+from ..answers import notebook08
+from ..misconceptions import out
 from ..variant import Feedback, Malformed, Variant, Verdict
+from .code import Function, Kernels, like
 from .rows import short
 
 FIELDS = {32: "refcount", 36: "length", 40: "pool", 48: "handle", 56: "objcg", 64: "next", 72: "prev"}
@@ -171,4 +175,26 @@ def report_of(console: str, block: str) -> Report | None:
     return Report(console, head, who[1], int(who[2]), int(inside[1]), who[3], allocated[1], freed[1], stack)
 
 
-VARIANTS: dict[str, type[Variant]] = {"08.2": FourReports}
+# -- the end of a load -------------------------------------------------------------------------------------
+
+V65 = Setup("v6.5", compressor="lengths", swap_pages=SWAP_PAGES)
+SYNCHRONOUS = V65.but(device="synchronous", workload=out(3))
+
+
+class LoadEnd(Kernels):
+    """08.1: an order of put, invalidate and move that fails in none of four set-ups."""
+
+    answers = notebook08
+    asks: ClassVar[Mapping[str, Function]] = {name: like(name) for name in ("load_end", "invalidate_entry")}
+    kernels: Sequence[Setup] = (V65, V65.but(exclusive_loads="fixed"))
+    units: Sequence[Sequence[str]] = (["read 0"], ["page_out 0"], ["free 0"], ["worker"], out(0), out(1))
+    longer: Sequence[Sequence[str]] = ([*out(0, 1), "read 0", "worker"],)
+    cases: Sequence[Setup] = (
+        SYNCHRONOUS.but(cpus=["read 3", "read 3", "free 3"]),
+        SYNCHRONOUS.but(cpus=["read 3", "read 3"], exclusive_loads="fixed"),
+    )
+    spared = ("DataLost",)
+    runs = ("f65-zbud-exact-on",)
+
+
+VARIANTS: dict[str, type[Variant]] = {"08.1": LoadEnd, "08.2": FourReports}
