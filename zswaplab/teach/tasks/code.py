@@ -77,9 +77,9 @@ def first_row(name: str, functions: Mapping[str, Function]) -> str:
     problems = differing(name, functions, {})
     if problems and choices(name):
         problems = differing(name, functions, choices(name))
-    for row, what, its, model in problems[:1]:
-        told = f": recorded {value(its)}, yours {value(model)}" if what.isidentifier() else ""
-        return f"The recorded kernel {name} differs first at line {row.line}, in a {row.op}, in {what}{told}."
+    for row, what, was, model in problems[:1]:
+        told = f": recorded {value(was)}, yours {value(model)}" if what.isidentifier() else ""
+        return f"The recorded kernel {name} differs first at line {row.line}, in a {row.op}: {what}{told}."
     return ""
 
 
