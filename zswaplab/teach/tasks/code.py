@@ -77,9 +77,9 @@ def first_row(name: str, functions: Mapping[str, Function]) -> str:
     problems = differing(name, functions, {})
     if problems and choices(name):
         problems = differing(name, functions, choices(name))
-    for row, what, recorded, model in problems[:1]:
-        told = f": recorded {value(recorded)}, yours {value(model)}" if what.isidentifier() else ""
-        return f"The recorded kernel {name} differs first at line {row.line}, in a {row.op}, in {what}{told}."
+    for row, what, was, model in problems[:1]:
+        told = f": recorded {value(was)}, yours {value(model)}" if what.isidentifier() else ""
+        return f"The recorded kernel {name} differs first at line {row.line}, in a {row.op}: {what}{told}."
     return ""
 
 
@@ -117,8 +117,8 @@ class Kernels(Code):
     """An exercise whose functions take the model's place: contract, short workloads, searches, recordings.
 
     `kernels` are the machines on which short workloads are tried, `units` what these are made of, `longest` of how
-    many lines, `longer` what is tried besides. `cases` are searched, `spared` are kinds of failure that do not count there.
-    `runs` are recordings. `answers` is where the reference solution and the wrong ones are.
+    many lines, `longer` what is tried besides. `cases` are searched, `spared` are kinds of failure that do not count
+    there. `runs` are recordings. `answers` is where the reference solution and the wrong ones are.
     """
 
     kernels: Sequence[Setup] = ()
