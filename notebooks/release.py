@@ -27,14 +27,14 @@ DO_NOT_KNOW = "I do not know."
 INTRODUCTION = """Ten minutes. It is not graded, and nobody needs to know anything yet. Choose one answer of each;
 *I do not know* is a good one.
 
-Linux can keep pages that it pages out squeezed, in a *pool* in memory; **zswap** does that. For each page that it has
-it keeps an *entry*. A page that it refuses goes to the disk, the *swap device*, and a *shrink worker* writes pages from
-the pool to the disk when there is no room. Below, *write 3* means that a program writes its page 3; *page out 3* that the
-kernel takes the page out of memory; *read 3* that the program reads it, wherever it is; *free 3* that the program gives
-it up."""
+Linux can keep pages that it pages out squeezed, in a *pool* in memory; **zswap** does that. For each page that it
+has it keeps an *entry*. A page that it refuses goes to the disk, the *swap device*, and a *shrink worker* writes pages
+from the pool to the disk when there is no room. Below, *write 3* means that a program writes its page 3; *page out 3*
+that the kernel takes the page out of memory; *read 3* that the program reads it, wherever it is; *free 3* that the
+program gives it up."""
 
-KEY = """The same eight questions before and after, in two instances. Compare how many are right and which wrong rules are
-left; one question alone says little, as its two instances are not equally hard. No class has taken this test yet."""
+KEY = """The same eight questions before and after, in two instances. Compare how many are right and which wrong rules
+are left; one question alone says little, as its two instances are not equally hard. No class has taken this test."""
 
 
 def released() -> dict[Path, str]:

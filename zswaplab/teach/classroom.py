@@ -256,9 +256,13 @@ def grade_class(
 
     with ThreadPoolExecutor(jobs) as pool:  # each has a process of its own
         asked = [pool.submit(graded, student) for student in own.students]
-        for done, _ in enumerate(as_completed(asked), start=1):
-            if progress:
-                progress(done, len(asked))
+        try:
+            for done, _ in enumerate(as_completed(asked), start=1):
+                if progress:
+                    progress(done, len(asked))
+        except KeyboardInterrupt:  # else it would go on to the last of them
+            pool.shutdown(cancel_futures=True)
+            raise
         return [row for one in asked for row in one.result()]
 
 
