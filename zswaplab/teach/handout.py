@@ -12,7 +12,7 @@ from pprint import pformat
 from typing import Any
 
 from .students import seed_of
-from .task import Task, tasks, typed
+from .task import Task, filled, tasks, typed
 
 Notebook = dict[str, Any]
 Cell = dict[str, Any]
@@ -71,7 +71,7 @@ def without(source: str) -> str:
 def cells_of(task: Task, seed: int) -> list[Cell]:
     """What it is about, the task, the answer and the check of one exercise."""
     name = task.id.replace(".", "-")  # nbgrader takes no dot in an id
-    start = re.sub(r"\{\w+\}", "...", task.start)  # what a seed fills in is not the same for all
+    start = filled(task.start, dict.fromkeys(task.variant(seed).shown(), "..."))  # it is not the same for all
     solution = f"### BEGIN SOLUTION\n{solved(task, seed)}\n### END SOLUTION"
     about = TASK.format(task, kind=task.kind.capitalize(), goals=", and ".join(task.goals))
     return [
