@@ -71,13 +71,13 @@ def without(source: str) -> str:
 def cells_of(task: Task, seed: int) -> list[Cell]:
     """What it is about, the task, the answer and the check of one exercise."""
     name = task.id.replace(".", "-")  # nbgrader takes no dot in an id
-    start = filled(task.start, dict.fromkeys(task.variant(seed).shown(), "..."))  # it is not the same for all
+    drawn = dict.fromkeys(task.variant(seed).shown(), "...")  # it is not the same for all
     solution = f"### BEGIN SOLUTION\n{solved(task, seed)}\n### END SOLUTION"
     about = TASK.format(task, kind=task.kind.capitalize(), goals=", and ".join(task.goals))
     return [
         markdown(f"about-{name}", about),
         code(f"task-{name}", f'exercise("{task.id}", student, salt=salt)', "task"),
-        code(f"answer-{name}", f"{start}\n{solution}", "answer",
+        code(f"answer-{name}", f"{filled(task.start, drawn)}\n{solution}", "answer",
              nbgrader=marked(f"answer-{name}", solution=True), zswaplab={"version": task.version}),
         code(f"check-{name}", CHECK.format(task, POINTS), "check",
              nbgrader=marked(f"check-{name}", grade=True, locked=True, points=POINTS)),
