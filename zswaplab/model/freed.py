@@ -27,8 +27,8 @@ class FreedClasses(dict[type, type]):
         self.touched = touched
 
     def __missing__(self, alive: type) -> type:
-        name, fields = next(KINDS[base] for base in alive.__mro__ if base in KINDS)
-        return self.setdefault(alive, freed_class(alive, name, fields, self.touched))
+        kind = next(KINDS[base] for base in alive.__mro__ if base in KINDS)
+        return self.setdefault(alive, freed_class(alive, *kind, self.touched))
 
 
 def poison(thing: Any, hook: Hook) -> None:
@@ -63,8 +63,7 @@ def freed_class(alive: Any, name: str, fields: frozenset[str], touched: Touched)
 
     methods: dict[str, Any] = {"__getattribute__": read, "__setattr__": write, "__slots__": alive.__slots__}
     methods["__repr__"] = lambda self: f"<freed {name}{slot_of(self)}>"
-    made = type(f"Freed{alive.__name__}", alive.__bases__, methods)
-    ALIVE[made] = name
+    ALIVE[made := type(f"Freed{alive.__name__}", alive.__bases__, methods)] = name
     return made
 
 
