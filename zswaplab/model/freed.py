@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from .errors import Bug, UseAfterFree
+from .errors import UseAfterFree
 from .steps import Hook
 
 Touched = Callable[[Any, str, str], None]  # (what was freed, "read" or "write", field)
@@ -32,15 +32,8 @@ class FreedClasses(dict[type, type]):
 
 
 def poison(thing: Any, hook: Hook) -> None:
-    """Give an object's memory back: from here on every touch of it is a fault, and so is to give it back again."""
-    require_alive(thing)
+    """Give an object's memory back: from here on every touch of it is a fault."""
     thing.__class__ = (FREED if hook.freed is None else hook.freed)[thing.__class__]
-
-
-def require_alive(thing: Any) -> None:
-    """Raise Bug for what has been given back: it is about to be given back a second time."""
-    if is_freed(thing):
-        raise Bug(f"double-free of {thing!r}")
 
 
 def can_be_freed(alive: type, name: str, fields: tuple[str, ...]) -> None:

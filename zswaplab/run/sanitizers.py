@@ -19,7 +19,7 @@ import zswaplab.model
 
 from ..model.entry import Entry
 from ..model.errors import Bug, DataLost, Fault, ListCorruption, UseAfterFree
-from ..model.freed import LAYOUT, FreedClasses, is_freed, name_of
+from ..model.freed import ALIVE, LAYOUT, FreedClasses, is_freed, name_of
 from ..model.lru import Lru
 from ..model.machine import Machine
 from ..model.swap import Frame, Swap
@@ -94,6 +94,15 @@ class Report:
         return self.text
 
 
+class _Freed(FreedClasses):
+    """Where a run goes on past the first touch, what is freed already can come to be freed once more."""
+
+    def __missing__(self, alive: type) -> type:
+        if alive in ALIVE:
+            raise Bug(f"double-free of <freed {ALIVE[alive]}>")
+        return super().__missing__(alive)
+
+
 class Sanitizers:
     """Watches a machine from now on. With `multi_shot` it goes on past a touch of freed memory, as if nothing was.
 
@@ -120,7 +129,7 @@ class Sanitizers:
         hook = machine.hook
         hook.subscribe(self.observe)
         hook.list_debug = self.list_broken if list_debugging else None
-        hook.freed = FreedClasses(self.touched)
+        hook.freed = _Freed(self.touched)
 
     def detach(self) -> None:
         hook = self.machine.hook

@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from ..model.compressors import Compressor
-from ..model.errors import BadInput, choose, require
-from ..model.freed import poison, require_alive
+from ..model.errors import BadInput, Bug, choose, require
+from ..model.freed import is_freed, poison
 from ..model.limits import PARAMETERS
 from ..model.machine import Machine
 from ..model.pools import Pool
@@ -330,7 +330,8 @@ def _guarded(zswap: Any) -> Any:
 
 def _free_and_poison(self: Zswap, pool: Pool, handle: Handle) -> None:
     """zpool_free. What lies in a page that is being reclaimed is pinned: it stays readable until that ends."""
-    require_alive(handle)
+    if is_freed(handle):
+        raise Bug(f"double-free of {handle!r}")
     pinned = pool.zpool.pins(handle)
     pool.zpool.free(handle)
     if self.hook.observer:
