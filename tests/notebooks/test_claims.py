@@ -26,8 +26,8 @@ def test_nothing_is_claimed_without_a_proof(path: Path) -> None:
     [
         ("Of 4,096 bytes 486 are left.", True), ("Linux 6.5 has it.", True), ("It **never** leaves.", True),
         ("Page 3 leaves before pages 4 and 5.", False), ("Patch 1 came first, f999f38b4e6f.", False),
-        ("**Stop 1.** Look.", False), ("Does it ever have 7 pages?", False), ("Look at `m.limit == 6` and go on.", False),
-        ("[Full](https://example.org/6.5) comes next.", False),
+        ("Does it ever have 7 pages?", False), ("Look at `m.limit == 6` and go on.", False),
+        ("[Full](https://example.org/6.5) comes next.", False), ("**Stop 1.** Look around.", False),
     ],
 )  # fmt: skip
 def test_a_claim_is_known_by_its_words(sentence: str, claimed: bool) -> None:
