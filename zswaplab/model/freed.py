@@ -27,8 +27,9 @@ class FreedClasses(dict[type, type]):
         self.touched = touched
 
     def __missing__(self, alive: type) -> type:
-        kind = next(KINDS[base] for base in alive.__mro__ if base in KINDS)
-        return self.setdefault(alive, freed_class(alive, *kind, self.touched))
+        name, fields = next(KINDS[base] for base in alive.__mro__ if base in KINDS)
+        made = self[alive] = freed_class(alive, name, fields, self.touched)
+        return made
 
 
 def poison(thing: Any, hook: Hook) -> None:
@@ -54,9 +55,12 @@ def freed_class(alive: Any, name: str, fields: frozenset[str], touched: Touched)
             touched(self, "write", field)
         object.__setattr__(self, field, value)
 
-    methods: dict[str, Any] = {"__getattribute__": read, "__setattr__": write, "__slots__": alive.__slots__}
-    methods["__repr__"] = lambda self: f"<freed {name}{slot_of(self)}>"
-    ALIVE[made := type(f"Freed{alive.__name__}", alive.__bases__, methods)] = name
+    def shown(self: Any) -> str:
+        return f"<freed {name}{slot_of(self)}>"
+
+    methods = {"__getattribute__": read, "__setattr__": write, "__repr__": shown, "__slots__": alive.__slots__}
+    made = type(f"Freed{alive.__name__}", alive.__bases__, methods)
+    ALIVE[made] = name
     return made
 
 
