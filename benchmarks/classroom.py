@@ -10,6 +10,7 @@ import argparse
 import ast
 import csv
 import json
+import os
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
@@ -110,6 +111,8 @@ def main() -> None:
     print(f"\n{asked.students} students, {len(asked.exercises)} exercises, {asked.jobs} processes: {len(rows)} rows")
     print(dict(Counter(row["state"] for row in rows)))
     print("seconds:", {name: round(value, 1) for name, value in seconds.items()})
+    spent = os.times()
+    print(f"of CPU, in the processes that judged: {spent.children_user + spent.children_system:.0f}")
 
 
 if __name__ == "__main__":

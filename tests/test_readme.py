@@ -6,6 +6,7 @@ import ast
 import re
 import shlex
 import tomllib
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ def starting(*beginnings: str) -> list[str]:
 
 
 MAKE = starting("make ")
-COMMANDS = starting("zswaplab ")
+CLASS = starting("zswaplab class ")
+COMMANDS = [line for line in starting("zswaplab ") if line not in CLASS]
 CONDA = starting("conda ", "jupyter ")
 PLAIN = starting("python3 ", ".venv/bin/python ")  # test_install runs them
 INSTALLED = starting(".venv/bin/zswaplab", ".venv\\Scripts\\zswaplab")
@@ -50,8 +52,8 @@ SCHEDULES = [word for word in WORDS if re.fullmatch(r"([a-z]\d+)+", word)]
 
 def test_nothing_in_the_readme_is_left_out_here() -> None:
     assert {language for language, _ in BLOCKS} == {"sh", "bat", "python", "text"}
-    assert set(SHELL) == {*MAKE, *COMMANDS, *PLAIN} & set(SHELL)
-    held = {*MAKE, *COMMANDS, *CONDA, *INSTALLED, *OPTIONS, *FILES, *PYTHON, *NAMES, *RUNS, *SCHEDULES}
+    assert set(SHELL) == {*MAKE, *COMMANDS, *CLASS, *PLAIN} & set(SHELL)
+    held = {*MAKE, *COMMANDS, *CLASS, *CONDA, *INSTALLED, *OPTIONS, *FILES, *PYTHON, *NAMES, *RUNS, *SCHEDULES}
     assert set(WORDS) - held == set()
 
 
@@ -114,6 +116,21 @@ def test_a_command_does_what_is_said_beside_it(line: str, capsys: pytest.Capture
         assert said in printed.out.replace("-", " ")
 
 
+def test_a_class_goes_from_its_roster_to_its_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("roster.csv").write_text("student\nada\nbob\n")
+    for line in CLASS:
+        if "collect" in line:
+            with zipfile.ZipFile("submissions.zip", "w") as packed:
+                packed.write("my-class/handout/exercises.ipynb", "ada.ipynb")
+        assert main(shlex.split(line)[1:]) == 0
+        assert capsys.readouterr().err == ""
+    wanted = {"criteria.csv", "exercises.csv", "canvas.csv", "moodle.csv", "report.html"}
+    assert {path.name for path in Path("my-class/grades").iterdir()} == wanted
+
+
 def test_the_options_are_there(capsys: pytest.CaptureFixture[str]) -> None:
     helps = ""
     for command in ("conform", "explore"):
@@ -146,7 +163,7 @@ def test_the_command_is_installed_under_its_name() -> None:
 
 
 def test_every_file_and_link_is_there() -> None:
-    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", README) if not link.startswith("https://")]
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", README) if not link.startswith(("https://", "#"))]
     assert len(links) > 10
     shipped = [word for word in FILES if word not in (".venv", "my-notebooks/")]  # those two are made
     for path in (*links, *shipped):
