@@ -97,9 +97,9 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def jupyter_lab(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """JupyterLab on a copy of notebooks/: `jupyter_lab.url("lab/tree/00-start-here.ipynb")`."""
+    """JupyterLab on a copy of notebooks/, one for all tests: `jupyter_lab.url("lab/tree/00-start-here.ipynb")`."""
     scratch = tmp_path_factory.mktemp("lab")
     notebooks = scratch / "notebooks"
     shutil.copytree(repository / "notebooks", notebooks, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -100,34 +99,32 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
 
 @contextmanager
 def opened_notebook(
-    browser: "Browser", folder: Path, name: str, sources: Sequence[str], *, height: int = 1000, keep: bool = False
+    browser: "Browser", server: Server, name: str, sources: Sequence[str], *, height: int = 1000, keep: bool = False
 ) -> "Iterator[tuple[Page, Path]]":
-    """A notebook of these code cells, none of which has run, in a JupyterLab of its own; and its file.
+    """A notebook of these code cells, none of which has run, in a workspace of its own; and its file.
 
-    With `keep` JupyterLab stores the state of widgets in it.
+    With `keep` JupyterLab stores the state of widgets in it. Afterwards its kernel has ended.
     """
-    (folder / "work").mkdir()
-    (folder / "settings").mkdir()
     cells = [
         {"cell_type": "code", "id": f"c{number}", "metadata": {}, "outputs": [], "execution_count": None,
          "source": source}
         for number, source in enumerate(sources)
     ]  # fmt: skip
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    file = folder / "work" / name
-    file.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": kernel, "cells": cells}))
-    settings = {
-        "@jupyterlab/apputils-extension:notification": {"fetchNews": "false"},
+    content = {"nbformat": 4, "nbformat_minor": 5, "metadata": kernel, "cells": cells}
+    server.ask("PUT", f"api/contents/{name}", {"type": "notebook", "content": content})
+    own = {
         "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
         "@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": keep},
     }
-    (folder / "settings" / "overrides.json").write_text(json.dumps(settings))
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--notebook-dir=work"]
-    command += ["--IdentityProvider.token=", f"--LabApp.app_settings_dir={folder / 'settings'}"]
-    with running_lab(command, folder, folder / "own") as server:
-        tab = browser.new_page(viewport={"width": 1400, "height": height})
-        tab.set_default_timeout(120_000)  # a busy machine starts JupyterLab slowly
-        tab.goto(server.url(f"lab/tree/{name}"))
-        tab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
-        yield tab, file
-        tab.close()
+    for plugin, settings in own.items():
+        server.configure(plugin, **settings)
+    tab = browser.new_page(viewport={"width": 1400, "height": height})
+    tab.set_default_timeout(120_000)  # a busy machine starts JupyterLab slowly
+    tab.goto(server.url(f"lab/workspaces/{name.partition('.')[0]}/tree/{name}"))
+    tab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+    yield tab, server.root_dir / name
+    tab.close()
+    server.shut_down_kernels()
+    for plugin in own:
+        server.configure(plugin)

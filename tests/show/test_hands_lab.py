@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.serving import opened_notebook
+from tests.serving import Server, opened_notebook
 from tests.show.test_player_lab import run
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ CELLS = [
 
 
 @pytest.fixture(scope="module")
-def lab(browser: Browser, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def lab(browser: Browser, repository: Path, jupyter_lab: Server) -> Iterator[Page]:
     """A notebook of which the two cells that show the scheduler have run."""
     sources = [source.format(repository=str(repository)) for source in CELLS]
-    with opened_notebook(browser, tmp_path_factory.mktemp("hands"), "hands.ipynb", sources) as (tab, _):
+    with opened_notebook(browser, jupyter_lab, "hands.ipynb", sources) as (tab, _):
         for number in range(2):
             run(tab, number)
         tab.locator(".zswaplab-scheduler[data-step]").wait_for()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.serving import opened_notebook
+from tests.serving import Server, opened_notebook
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -46,10 +46,10 @@ CELLS = [
 
 
 @pytest.fixture(scope="module")
-def lab(browser: Browser, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def lab(browser: Browser, repository: Path, jupyter_lab: Server) -> Iterator[Page]:
     """A notebook whose first three cells have run."""
     sources = [source.format(repository=str(repository)) for source in CELLS]
-    with opened_notebook(browser, tmp_path_factory.mktemp("player"), "player.ipynb", sources) as (tab, _):
+    with opened_notebook(browser, jupyter_lab, "player.ipynb", sources) as (tab, _):
         for number in range(3):
             run(tab, number)
         tab.locator(".zswaplab-player").nth(2).wait_for()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.serving import opened_notebook
+from tests.serving import Server, opened_notebook
 from tests.show.test_player_lab import run
 from zswaplab.teach.misconceptions import MISCONCEPTIONS
 from zswaplab.teach.predict import predict
@@ -27,11 +27,10 @@ CELLS = [
 
 
 @pytest.fixture(scope="module")
-def lab(browser: Browser, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, Path]]:
+def lab(browser: Browser, repository: Path, jupyter_lab: Server) -> Iterator[tuple[Page, Path]]:
     """A notebook with two predictions, all of whose cells but the last have run, and its file."""
     sources = [source.format(repository=str(repository)) for source in CELLS]
-    folder = tmp_path_factory.mktemp("prediction")
-    with opened_notebook(browser, folder, "asked.ipynb", sources, height=1400, keep=True) as (tab, file):
+    with opened_notebook(browser, jupyter_lab, "asked.ipynb", sources, height=1400, keep=True) as (tab, file):
         for number in range(3):
             run(tab, number)
         tab.locator(".sheet").nth(1).wait_for()
@@ -72,18 +71,15 @@ def test_it_is_answered_with_the_keyboard_and_no_cell_hears_of_it(lab: tuple[Pag
 def test_mine_is_played_beside_the_kernels(lab: tuple[Page, Path]) -> None:
     tab, _ = lab
     tab.locator(".sheet [data-act=play]").first.click()
-    players = tab.locator(".zswaplab-player:not(.sheet)[data-step]")
-    players.nth(1).wait_for()
-    first, second = (players.nth(number).bounding_box() for number in range(2))
-    assert first and second and abs(first["y"] - second["y"]) < 2 and second["x"] > first["x"] + first["width"]
-    steps = players.evaluate_all("all => all.map(one => Number(one.dataset.step))")
-    players.first.locator(".say").click()
-    tab.keyboard.press(".")
-    tab.wait_for_function(
-        "step => [...document.querySelectorAll('[data-step]')].every(one => +one.dataset.step === step)",
-        arg=steps[0] + 1,
-    )
-    assert steps[0] == steps[1] > 0
+    both = tab.locator(".zswaplab-compare[data-step]")
+    both.wait_for()
+    names = both.locator(".side > .h b:not(.letter)").all_inner_texts()
+    assert names[0] == "The kernel" and "counts as a reference" in names[1]
+    step = int(both.get_attribute("data-step") or 0)
+    assert step > 0
+    both.locator(".say").click()
+    tab.keyboard.press(",")
+    tab.wait_for_function("step => document.querySelector('.zswaplab-compare').dataset.step == step", arg=step - 1)
 
 
 def test_what_was_answered_on_the_sheet_is_known_in_python(lab: tuple[Page, Path]) -> None:
