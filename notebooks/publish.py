@@ -3,7 +3,7 @@
 Without a name: every notebook in this folder, and the glossary as a page to be printed. All comes from a fresh kernel.
 Of a widget only the picture is kept that stands before it, as HTML that any reader can draw, and of a plot the HTML
 with its alt text; no widget and no state of one, which a notebook that was never run could not show. Nothing is kept
-that differs from run to run, so a second run writes the same file. A cell that only proves what the text says is folded.
+that differs from run to run, so a second run writes the same file. A cell that only proves what is said is folded.
 """
 
 from __future__ import annotations

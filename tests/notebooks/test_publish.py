@@ -129,7 +129,8 @@ def test_a_picture_that_looks_as_before_stays_as_it_was(now: Any, kept: bool) ->
     ("source", "folded"),
     [
         ("assert 6 * 7 == 42", True), ("from zswaplab import STAGES\nassert STAGES", True), ("import os", False),
-        ("number = 42\nassert number == 42", False), ("assert 6 * 7 == 42\nprint(42)", False), ("%pwd\nassert 1", False),
+        ("number = 42\nassert number == 42", False), ("assert 6 * 7 == 42\nprint(42)", False),
+        ("%pwd\nassert 1", False),
     ],
 )  # fmt: skip
 def test_a_cell_of_nothing_but_assertions_is_folded(source: str, folded: bool) -> None:
