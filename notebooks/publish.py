@@ -3,11 +3,12 @@
 Without a name: every notebook in this folder, and the glossary as a page to be printed. All comes from a fresh kernel.
 Of a widget only the picture is kept that stands before it, as HTML that any reader can draw, and of a plot the HTML
 with its alt text; no widget and no state of one, which a notebook that was never run could not show. Nothing is kept
-that differs from run to run, so a second run writes the same file.
+that differs from run to run, so a second run writes the same file. A cell that only proves what is said is folded.
 """
 
 from __future__ import annotations
 
+import ast
 import base64
 import io
 import re
@@ -65,7 +66,30 @@ def executed(path: Path) -> Notebook:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [*kept(cell)]
+            fold(cell)
     return notebook
+
+
+def fold(cell: Notebook) -> None:
+    """Fold the code of a cell that has nothing but assertions, and shows nothing; JupyterLab then hides it."""
+    hidden = only_asserts(cell.source) and not cell.outputs
+    hints = {name: value for name, value in cell.metadata.get("jupyter", {}).items() if name != "source_hidden"}
+    if hidden:
+        hints["source_hidden"] = True
+    cell.metadata.pop("jupyter", None)
+    if hints:
+        cell.metadata["jupyter"] = nbformat.from_dict(hints)
+
+
+def only_asserts(source: str) -> bool:
+    """Whether a cell proves what the text says and does nothing else; it may import what it needs for that."""
+    try:
+        parts = ast.parse(source).body
+    except SyntaxError:  # IPython's own, like %matplotlib
+        return False
+    return any(isinstance(part, ast.Assert) for part in parts) and all(
+        isinstance(part, ast.Assert | ast.Import | ast.ImportFrom) for part in parts
+    )
 
 
 def kept(cell: Notebook) -> Iterator[Notebook]:

@@ -122,6 +122,30 @@ def test_a_picture_that_looks_as_before_stays_as_it_was(now: Any, kept: bool) ->
     assert (stored(published(now, before)) == stored(before)) == kept
 
 
+# -- what only proves is folded
+
+
+@pytest.mark.parametrize(
+    ("source", "folded"),
+    [
+        ("assert 6 * 7 == 42", True), ("from zswaplab import STAGES\nassert STAGES", True), ("import os", False),
+        ("number = 42\nassert number == 42", False), ("assert 6 * 7 == 42\nprint(42)", False),
+        ("%pwd\nassert 1", False),
+    ],
+)  # fmt: skip
+def test_a_cell_of_nothing_but_assertions_is_folded(source: str, folded: bool) -> None:
+    (cell,) = notebook(source).cells
+    publish.fold(cell)
+    assert cell.metadata == ({"jupyter": {"source_hidden": True}} if folded else {})
+
+
+def test_a_cell_that_shows_something_is_not_folded_any_more() -> None:
+    (cell,) = shown(text_plain="42").cells
+    cell.source, cell.metadata = "assert True", nbformat.from_dict({"jupyter": {"source_hidden": True}})
+    publish.fold(cell)
+    assert cell.metadata == {}
+
+
 # -- what is wrong is said
 
 

@@ -120,6 +120,13 @@ def test_with_multi_shot_a_history_shows_the_failure_and_what_comes_after(name: 
         assert str(history.fault) == str(failure.fault)
 
 
+def test_at_a_fault_nobody_waits_for_the_lock_that_was_just_taken() -> None:
+    found = explore(stage="1", device="synchronous", cpus=["read 3", "free 3"])
+    last = found.history().moments[-1]
+    assert last.event == "fault" and last.cpus is not None
+    assert [(cpu["holds"], cpu["waits"]) for cpu in last.cpus] == [(["tree lock"], None), ([], None)]
+
+
 def test_a_fault_at_the_end_leaves_the_machine_as_it_is() -> None:
     m = Machine("v6.5", exclusive_loads="fixed", device="synchronous", swap_pages=64)
     history = record(m, ["write 3", "page_out 3"], cpus=["read 3", "read 3"], schedule="a11b4")

@@ -168,6 +168,17 @@ def test_a_fault_and_nothing_at_all_are_right_somewhere() -> None:
     assert {FAULTS, NEVER} <= right
 
 
+def test_where_the_last_two_are_no_answer_to_what_is_asked_they_have_other_words() -> None:
+    asked = predict("06.1", seed=1)
+    assert [option.label for option in asked.options][-2:] == ["It faults.", "There is none on it."]
+    assert asked.answer("there is none on it").right and asked.line == "06.1 seed 1: There is none on it"
+    asked = predict("06.3", seed=1)
+    asked.show()
+    said = {option.label: reason for option, reason in asked.reasons}
+    assert said["At a line of another function."] == "That is not so here."
+    assert "At none." in said
+
+
 # Answering
 
 

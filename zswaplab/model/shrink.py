@@ -28,7 +28,7 @@ class Shrinker(Life):
 
     @kernel("shrink_worker")
     def shrink_worker(self, pool: Pool) -> Kernel:
-        """Shrink at least once, then until zswap can accept pages again or 16 tries have failed."""
+        """Shrink once, or until zswap can accept pages again, as the stage has it."""
         stage = self.stage
         pool.work_pending = False
         failures = 0

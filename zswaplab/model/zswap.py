@@ -129,7 +129,7 @@ class Zswap(Shrinker):
         return 0
 
     def load_end(self, tree: Tree, entry: Entry, frame: Frame) -> Kernel:
-        """The end of a load, under the tree lock, in the order that the stage has: here is the bug of the review."""
+        """The end of a load, under the tree lock, in the order that the stage has."""
         stage = self.stage
         if stage.load_end == "invalidate, put":
             if self.exclusive_loads:

@@ -216,6 +216,7 @@ class Session:
         try:
             self.advance(cpu)
         except Fault as fault:
+            cpus.pending[cpu] = None  # it has been taken: nobody waits for the lock that it was about
             return self._end(fault, cpu)
         step = cpus.pending[cpu]
         moment = self._moment(cpu, step, *self._places.of(cpu, cpus.running[cpu], watch))

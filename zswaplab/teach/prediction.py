@@ -15,10 +15,11 @@ from ..model.errors import BadInput
 from ..run.history import History
 from .misconceptions import Misconception
 from .outcome import FAULTS, NEVER, Answer, side_by_side
-from .questions import Drawn, misconceptions
+from .questions import Drawn, Question, misconceptions
 
 TRIES = 2
-SAID = {FAULTS: "It faults.", NEVER: "It never happens."}  # offered always, and last
+SAID = (FAULTS, NEVER)  # offered always, and last
+STANDING = (Question.faults, Question.never)  # their words, where a question has none of its own
 HOW = {  # kind -> how it is answered
     "number": "give answer(...) a number, or the letter of an option",
     "choice": "give answer(...) the letter of an option",
@@ -156,7 +157,7 @@ class Prediction:
             return " ".join(map(str, answer))
         if isinstance(answer, int) and self.kind in ("choice", "entry"):
             return f"page {answer}"
-        return SAID.get(str(answer), str(answer))
+        return self.drawn.question.said.get(answer, str(answer))
 
     # -- answering ---------------------------------------------------------------------------------
 
@@ -216,6 +217,8 @@ class Prediction:
             return self.drawn.question.why
         if option.wrong:
             return " ".join(told(one) for one in option.wrong)
+        if option.answer in SAID and option.label not in STANDING:
+            return "That is not so here."
         if option.answer == FAULTS:
             return "It does, but what is asked is more." if self.drawn.kernel.history.fault else "Nothing faults here."
         if option.answer == NEVER:

@@ -40,7 +40,8 @@ class Question:
     the right answer. `place`: it recalls an earlier notebook (`recalls`), stands at the notebook's surprise, or
     transfers what was learnt. `setup` are fields of a Setup; `models` name the misconceptions that give the wrong
     options ("one + other": both at once), first the one that it is about. Of an entry, `at` says when it is to be
-    clicked: when that first happens.
+    clicked: when that first happens. `faults` and `never` say the last two options in words of its own, where "It
+    faults." and "It never happens." are no answer to what is asked.
 
     In `setup`, `asks` and `text` {a}, {b} ... are different pages; "read {a} | read {b} |" is one of these, or nothing.
     Raises BadInput for what cannot be.
@@ -56,6 +57,8 @@ class Question:
     why: str
     recalls: str = ""
     at: str = ""
+    faults: str = "It faults."
+    never: str = "It never happens."
 
     def __post_init__(self) -> None:
         choose(f"question {self.id}: kind", self.kind, KINDS)
@@ -72,6 +75,11 @@ class Question:
     def notebook(self) -> str:
         """The number of the notebook in which it stands."""
         return self.id.partition(".")[0]
+
+    @property
+    def said(self) -> dict[Answer, str]:
+        """The two options that are offered always, and last, in words."""
+        return {FAULTS: self.faults, NEVER: self.never}
 
     @property
     def yes_or_no(self) -> tuple[Answer, ...]:
