@@ -132,6 +132,15 @@ def test_a_fault_ends_the_history_and_is_not_raised() -> None:
     assert [history.sources[source]["function"] for source, _ in history[-1].stack][-2:] == ["move_to_head", "on_lru"]
 
 
+def test_each_reference_that_a_step_drops_is_told() -> None:
+    """Up to patch 5 the end of a writeback drops two: its own and the tree's. A load drops its own."""
+    history = record(Machine("5"), ["write 3", "page_out 3", "read 3", "page_out 3", "worker"])
+    assert [moment.say for moment in history.moments if moment.kind == "put"] == [
+        "A reference to page 3's entry is dropped: **2 → 1**.",
+        "References to page 3's entry are dropped, one after the other: **3 → 2 → 1**.",
+    ]
+
+
 def test_the_worker_is_an_operation_of_its_own() -> None:
     _, history = recorded("rfc2-2", "off")
     worker = next(number for number, operation in enumerate(history.operations) if operation.queued)

@@ -90,7 +90,10 @@ _SENTENCES: dict[str, Callable[[Fact, str, dict[str, Any]], str]] = {
     "find": lambda fact, who, _: f"{who}'s entry is found, and held by **one more reference** while it is used.",
     "no entry": lambda fact, who, _: "zswap has **no entry** for this slot.",
     "put": lambda fact, who, values: (
-        f"A reference to {_lower(who)}'s entry is dropped: **{values['refcount']} → {values['refcount'] - 1}**."
+        f"A reference to {_lower(who)}'s entry is dropped: **{values['refcount']} → {values['left']}**."
+        if values["refcount"] == values["left"] + 1
+        else f"References to {_lower(who)}'s entry are dropped, one after the other: "
+        f"**{' → '.join(map(str, range(values['refcount'], values['left'] - 1, -1)))}**."
     ),
     "malloced": lambda fact, who, values: (
         f"{who} is compressed to **{values['length']:,} bytes**; {values['backend']} has room in its page "

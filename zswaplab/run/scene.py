@@ -239,7 +239,10 @@ class Watch:
 
     def put(self, entry: Entry, refcount: int) -> None:
         self.touched(entry, refcount)
-        self.tell("put", subject=self.number(entry), refcount=refcount)
+        number, told = self.number(entry), self.fact
+        if told and (told.kind, told.subject) == ("put", number):  # the same entry once more, within one step
+            self.fact = told._replace(values={**told.values, "left": refcount - 1})
+        self.tell("put", subject=number, refcount=refcount, left=refcount - 1)
 
     def erased(self, entry: Entry, _: Any) -> None:
         self.touched(entry, _)
