@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,11 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+def pytest_configure() -> None:
+    """No test writes into the folder in which a user's progress with the exercises is."""
+    os.environ["ZSWAPLAB_DATA"] = tempfile.mkdtemp(prefix="zswaplab-")
 
 
 def pytest_collection_finish() -> None:
