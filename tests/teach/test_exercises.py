@@ -68,7 +68,7 @@ def test_an_exercise_is_whole(id: str) -> None:
     assert len(task.hints) == HINTS == len(set(task.hints)) and all(len(hint) > 20 for hint in task.hints)
     assert len(task.mistakes) >= 3 and all(text[-1] in ".?!" for text in task.mistakes.values())
     for seed in seeds_of(id):
-        assert not re.search(r"\{[a-z]+\}", task.words(seed) + task.cell(seed))
+        assert not re.search(r"\{[a-z]+\}", task.words(seed))
         compile(task.cell(seed), id, "exec")
 
 
@@ -239,9 +239,11 @@ def test_no_shorter_schedule_breaks_patch_1() -> None:
 def test_a_neighbours_answer_is_refused(id: str) -> None:
     task = tasks()[id]
     seeds = [seed_of(f"student {number}", id) for number in range(30)]
+    right = {seed: task.reference(seed) for seed in seeds}
     pairs = [(one, other) for one in seeds for other in seeds if one != other]
-    accepted = sum(task.judge(task.reference(other), one).state == "right" for one, other in pairs)
-    assert accepted <= 0.05 * len(pairs)
+    assert sum(right[one] == right[other] for one, other in pairs) <= 0.05 * len(pairs)
+    judged = pairs[::11]
+    assert sum(task.judge(right[other], one).state == "right" for one, other in judged) <= 0.05 * len(judged)
 
 
 def test_a_class_seed_is_the_same_for_all() -> None:

@@ -23,6 +23,11 @@ from .variant import Malformed, Variant, Verdict, Words
 BANK = Path(__file__).with_name("bank") / "exercises"
 
 
+OUR_FAULT = """Here zswaplab itself has failed, not you: {}. Please report it with {}.
+
+This costs nothing."""
+
+
 class Task(Words):
     """One exercise: its words, its variants, how an answer is judged.
 
@@ -60,13 +65,17 @@ class Task(Words):
 
         `version` is that of the exercise which was answered, where it is known. Raises BadInput for what is no seed.
         """
-        printed, variant = Printed(), f"{self.id}:{need_seed(seed)}"
-        with contextlib.redirect_stdout(cast(Any, printed)):
-            verdict = self._judged(answer, seed, version)
+        printed, name = Printed(), f"{self.id}:{need_seed(seed)}"
+        try:
+            variant = self.variant(seed)
+            with contextlib.redirect_stdout(cast(Any, printed)):
+                verdict = self._judged(variant, answer, version)
+        except Exception as problem:
+            verdict = Verdict("our fault", OUR_FAULT.format(f"{type(problem).__name__}: {problem}", name))
         message = "\n\n".join(filter(None, (verdict.message, printed.said)))
-        return replace(verdict, message=message, variant=variant)
+        return replace(verdict, message=message, variant=name)
 
-    def _judged(self, answer: Any, seed: int, version: int | None) -> Verdict:
+    def _judged(self, variant: Variant, answer: Any, version: int | None) -> Verdict:
         try:
             if untouched(answer):
                 return Verdict("not attempted", "There is no answer yet. Put yours in the place of `...`.")
@@ -75,7 +84,7 @@ class Task(Words):
                     f"This answer was given to version {version} of exercise {self.id}, and this zswaplab has version "
                     f"{self.version}. Nothing is lost: read the task again, it has changed."
                 )
-            return self.variant(seed).judge(answer)
+            return variant.judge(answer)
         except (Malformed, BadInput) as problem:
             return Verdict("malformed", f"{problem}\n\nThis costs nothing.")
         except StudentError as problem:
@@ -85,11 +94,6 @@ class Task(Words):
                 f"Your code does not come to an end: {problem}. It was stopped. Which condition ends the loop, and what"
                 " changes it?", "endless",
             )  # fmt: skip
-        except Exception as problem:
-            return Verdict("our fault", (
-                f"Here zswaplab itself failed, not you: {type(problem).__name__}: {problem}. Please report it with "
-                f"{self.id}:{seed}. It costs nothing."
-            ))  # fmt: skip
 
     def _wrong(self, message: str, belief: str) -> Verdict:
         criteria = tuple((name, 0.0, of) for name, of in self.rubric.items())

@@ -77,6 +77,7 @@ class WhyRefused(Variant):
             dice = Random(f"{self.task.id} {self.seed} {number}")
             self.first = dice.randrange(ends[0], ends[-1] - MOST)
             self.last = self.first + dice.randrange(MOST // 2, MOST)
+            self.window = [one for one in stores() if self.first <= one.seq_end <= self.last]
             if min(self.reference().values()) > 10:
                 return
         raise ValueError(f"no window for seed {self.seed}")
@@ -84,20 +85,17 @@ class WhyRefused(Variant):
     def shown(self) -> dict[str, object]:
         return {"first": self.first, "last": self.last, "run": RUN}
 
-    def window(self) -> list[Store]:
-        return [one for one in stores() if self.first <= one.seq_end <= self.last]
-
     def reference(self) -> dict[str, int]:
-        return reasons(self.window())
+        return reasons(self.window)
 
     def wrong(self) -> Mapping[str, Any]:
-        right, window = self.reference(), self.window()
+        right, window = self.reference(), self.window
         return {
             "all-for-the-limit": {**right, LIMIT: right[LIMIT] + right[WAITS], WAITS: 0},
             "counter-not-growth": {**right, LIMIT: window[-1].limit_hit},
             "page-forgotten": {**right, PAGE: 0},
             "kinds-swapped": {LIMIT: right[WAITS], WAITS: right[LIMIT], PAGE: right[PAGE]},
-            "whole-recording": reasons(stores()),
+            "whole-recording": all_reasons(),
         }  # fmt: skip
 
     def judge(self, answer: Any) -> Verdict:
@@ -115,10 +113,16 @@ class WhyRefused(Variant):
         points = {name: of for name, of in self.task.rubric.items() if given[name] == right[name]}
         belief = next((name for name, wrong in self.wrong().items() if wrong == given), "")
         apart = next(name for name in right if given[name] != right[name])
-        row = next(one for one in self.window() if apart in reasons([one]) and reasons([one])[apart])
+        row = next(one for one in self.window if apart in reasons([one]) and reasons([one])[apart])
         example = f"Look at {apart!r}: you say {given[apart]:,}."
         told = f"The first row of that kind in your window ends at seq_end {row.seq_end:,}, with ret {row.ret}."
         return self.mistake(belief, Feedback("One of the numbers is not the recording's.", example, "", told), points)
+
+
+@cache
+def all_reasons() -> dict[str, int]:
+    """Those of the whole recording."""
+    return reasons(stores())
 
 
 def reasons(found: Sequence[Store]) -> dict[str, int]:

@@ -129,6 +129,7 @@ def last_of(kernel: Setup, mine: Setup) -> tuple[str, str]:
 # -- by hand -----------------------------------------------------------------------------------------------
 
 ALONE = "alone"
+ALIKE = ((3, 4), (5, 53), (6, 10), (33, 58), (0, 41), (29, 30), (11, 63), (9, 40))  # pages of as many chunks
 
 
 class Beside(Watcher):
@@ -152,6 +153,7 @@ class WhereItGoes(Rows):
 
     watcher = Beside
     words = (ALONE,)
+    turns = ("oldest-of-list", "no-header", "usable-64", "lowest-page")
     machine: ClassVar[Mapping[str, Any]] = {"stage": "base", "ram_pages": 100, "swap_pages": SWAP_PAGES}
     own: ClassVar[Mapping[str, Own]] = {
         "no-header": Own(out(3, 56), {"fill_entry": (("pool.header_bytes + len(data)", "len(data)"),)}),
@@ -168,7 +170,9 @@ class WhereItGoes(Rows):
         return f"beside {', '.join(map(str, reply))}" if isinstance(reply, tuple) else f'"{reply}"'
 
     def drawn(self, dice: Random) -> Iterator[Row]:
-        pages = dice.sample(range(60), 10)
+        pages = [page for pair in dice.sample(ALIKE, 3) for page in pair]
+        pages += dice.sample([page for page in range(60) if page not in pages], 4)
+        dice.shuffle(pages)
         kept: list[int] = []
         for number in range(13):
             if pages and (number < 4 or dice.random() < 0.7):

@@ -23,6 +23,7 @@ class Victims(Rows):
 
     machine: ClassVar[Mapping[str, Any]] = {"stage": "base", "swap_pages": SWAP_PAGES}
     words: Sequence[str] = ()
+    turns = ("first-in-first-out", "loads-move-pages", "frees-move", "failures-to-the-tail")
     criterion = "runs of the worker, up to the first that is not right"
     own: ClassVar[Mapping[str, Own]] = {
         "first-in-first-out": Own([*out(5, 6, 1), "worker"], {
@@ -51,7 +52,7 @@ class Victims(Rows):
                 yield f"write {stored[-1]}", f"page_out {stored[-1]}"
             elif what == "worker":
                 yield ("worker",)
-            elif stored and what != "new":
+            elif what != "new" and stored:
                 page = dice.choice(stored)
                 if what == "use":
                     yield f"read {page}", f"page_out {page}"

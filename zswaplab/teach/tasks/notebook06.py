@@ -107,14 +107,15 @@ def breaking(stage: str, other: str = "free 3") -> str:
 class WhichLeaves(Rows):
     """06.2: stores, loads and reclaim by zswap's LRU, by hand."""
 
+    turns = ("loads-move-nothing", "resident-reads-count")
     machine: ClassVar[Mapping[str, Any]] = {"stage": "2", "ram_pages": 15, "accept_threshold_percent": 100}
 
     def drawn(self, dice: Random) -> Iterator[Row]:
         pages = dice.sample(range(20), 10)
         out: list[int] = []
         resident: list[int] = []
-        for _ in range(12):
-            what = dice.choice(["new", "new", "new", "read", "again", "worker"] if out else ["new"])
+        for number in range(13):
+            what = dice.choice(["new", "new", "read", "read", "again", "worker"] if number > 2 else ["new"])
             if what == "worker" and len(out) > 3:
                 yield ("worker",)
             elif what == "read" and resident + out:

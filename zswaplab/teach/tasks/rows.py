@@ -83,6 +83,7 @@ class Rows(Variant):
     machine: ClassVar[Mapping[str, Any]] = {}
     criterion = "lines right, up to the first that is not"
     least = 3  # models that must give replies of their own
+    turns: Sequence[str] = ()  # mistakes of which one, by turns, must be among these: those that chance seldom gives
 
     def draw(self) -> None:
         """Rows in which the models part: drawn again and again until they do."""
@@ -91,9 +92,12 @@ class Rows(Variant):
             self.setup = Setup(compressor="lengths", **self.machine)
             self.kernel = self.given_by(self.setup)
             self.__dict__.pop("asked", None)
+            if not self.is_good(self.kernel):
+                continue
             self.believed = {name: self.given_by(setup) for name, setup in self.models().items()}
-            parting = {tuple(given) for given in self.believed.values() if given != self.kernel}
-            if len(parting) >= self.least and self.is_good(self.kernel):
+            parting = {name: tuple(given) for name, given in self.believed.items() if given != self.kernel}
+            must = self.turns[self.seed % len(self.turns)] if self.turns else next(iter(parting), "")
+            if len(set(parting.values())) >= self.least and must in parting:
                 return
         raise ValueError(f"no rows for seed {self.seed}")
 
