@@ -284,6 +284,14 @@ def test_moodle_gets_its_own_columns_back(tmp_path: Path) -> None:
     assert ada["Feedback"] == f"{IDS[0]}: wrong. Not here." and zoe["Total"] == "10.0"
 
 
+def test_what_we_could_not_judge_is_no_nought(tmp_path: Path) -> None:
+    own = new(tmp_path / "class", IDS[:1], roster(tmp_path))
+    gradebook.write(own, [row("ada", state="our fault", points=0.0), row("bob", state="wrong", points=0.0)])
+    for name, skipped in (("canvas.csv", 1), ("moodle.csv", 0)):
+        ada, bob, _ = table(own.grades / name)[skipped:]
+        assert (ada[f"zswaplab {IDS[0]}"], bob[f"zswaplab {IDS[0]}"]) == ("", "0.0")
+
+
 def test_a_spreadsheet_takes_no_students_text_for_a_formula(own: Class) -> None:
     gradebook.write(own, [row("ada", message='=HYPERLINK("http://example.org")')])
     assert table(own.grades / "exercises.csv")[0]["message"].startswith("'=")
