@@ -2,6 +2,9 @@
 
 Of a hundred students five hand in code that never ends, five a file that is no notebook, five an empty one, and five
 nothing. Every other one answers each exercise rightly, makes one of the mistakes that the bank knows, or leaves it out.
+
+With exercises 01.1, 03.1, 06.1, 06.2 and 08.2 the four steps took 524 s, with two processes on two cores that had a
+load of 8 to 18; the processes that judged took 160 s of CPU.
 """
 
 from __future__ import annotations

@@ -209,7 +209,10 @@ def test_whose_a_file_is_says_its_name(name: str, owners: list[str]) -> None:
 
 @pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
 def test_a_folder_and_a_zip_are_collected_alike(own: Class, tmp_path: Path, packed: bool) -> None:
-    files = {"ada.ipynb": "1", "bob_4_/exercises.ipynb": "2", "x/.ipynb_checkpoints/readme.txt": "3", "who.ipynb": "4"}
+    files = {
+        "ada.ipynb": "1", "bob_4_/exercises.ipynb": "2", "x/.ipynb_checkpoints/readme.txt": "3", "who.ipynb": "4",
+        "ada-bob.ipynb": "5",
+    }  # fmt: skip
     source = tmp_path / "handed in.zip" if packed else tmp_path / "handed in"
     if packed:
         with zipfile.ZipFile(source, "w") as archive:
@@ -221,7 +224,7 @@ def test_a_folder_and_a_zip_are_collected_alike(own: Class, tmp_path: Path, pack
             (source / name).write_text(text)
     found = collect(own, source)
     assert found.files == {"ada": 1, "bob": 1, "cleo": 0}
-    assert found.nobodys == ["who.ipynb"]
+    assert sorted(found.nobodys) == ["ada-bob.ipynb", "who.ipynb"]
     assert [path.read_text() for path in own.files("ada") + own.files("bob")] == ["1", "2"]
 
 
@@ -279,6 +282,14 @@ def test_moodle_gets_its_own_columns_back(tmp_path: Path) -> None:
     ada, zoe = table(own.grades / "moodle.csv")
     assert (ada["ID number"], ada["Email address"], ada["Total"]) == ("1815", "ada@example.org", "0.0")
     assert ada["Feedback"] == f"{IDS[0]}: wrong. Not here." and zoe["Total"] == "10.0"
+
+
+def test_what_we_could_not_judge_is_no_nought(tmp_path: Path) -> None:
+    own = new(tmp_path / "class", IDS[:1], roster(tmp_path))
+    gradebook.write(own, [row("ada", state="our fault", points=0.0), row("bob", state="wrong", points=0.0)])
+    for name, skipped in (("canvas.csv", 1), ("moodle.csv", 0)):
+        ada, bob, _ = table(own.grades / name)[skipped:]
+        assert (ada[f"zswaplab {IDS[0]}"], bob[f"zswaplab {IDS[0]}"]) == ("", "0.0")
 
 
 def test_a_spreadsheet_takes_no_students_text_for_a_formula(own: Class) -> None:

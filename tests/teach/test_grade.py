@@ -149,6 +149,7 @@ def test_a_file_that_is_no_notebook_is_a_row_all_the_same(tmp_path: Path, text: 
     rows = grade(found, [DATA, OTHER])
     assert [row.exercise for row in rows] == [DATA, OTHER]
     assert all(row.points == 0 and row.criteria and row.handed_in == handed_in for row in rows)
+    assert {row.state for row in rows} == {"malformed" if handed_in == "malformed" else "not attempted"}
 
 
 def test_a_missing_notebook_is_a_row_all_the_same() -> None:

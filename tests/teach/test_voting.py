@@ -55,6 +55,14 @@ def test_nothing_is_shown_before_the_vote_is_closed() -> None:
             voting.start()
 
 
+def test_the_first_round_is_not_shown_while_the_second_is_open() -> None:
+    voting = begun()
+    voting.close(lines(1, 2))
+    assert [row for row in told(voting)["counts"][0] if row[1]] == [("1", 1), ("2", 2)]
+    voting.start()
+    assert "counts" not in told(voting) and told(voting)["left"] == 40
+
+
 def test_late_votes_are_dropped() -> None:
     voting = begun()
     voting.close(

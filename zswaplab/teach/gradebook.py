@@ -55,8 +55,9 @@ def title(exercise: str) -> str:
 
 
 def points_of(grades: Sequence[Graded], student: str) -> dict[str, object]:
-    """A student's points, as they stand in a grade book: each exercise, and all together."""
-    own = {title(one.exercise): round(POINTS * one.points, 2) for one in grades if one.student == student}
+    """A student's points, as they stand in a grade book: each exercise, and all together; empty where we failed."""
+    own = {title(one.exercise): round(POINTS * one.points, 2)
+           for one in grades if one.student == student and one.state != "our fault"}  # fmt: skip
     return {**own, "Total": round(sum(own.values()), 2)}
 
 

@@ -58,8 +58,8 @@ def who(rows: Sequence[Row]) -> Part:
     for row in rows:
         found[row["handed in"]][row["student"]] = row["note"]
     lines = [(what, len(found[what]), shortened(found[what]) if what != "read" else "") for what in found]
-    return Part("Handed in", "Whose file is empty or malformed may hand in again; no points were taken off for it.",
-                ("what", "students", "who"), lines)  # fmt: skip
+    said = "Who is not among those read has no points yet: ask for the file once more."
+    return Part("Handed in", said, ("what", "students", "who"), lines)
 
 
 def exercises(rows: Sequence[Row]) -> Part:
@@ -132,8 +132,8 @@ def to_look_at(rows: Sequence[Row]) -> Part:
 def our_faults(rows: Sequence[Row]) -> Part:
     """What zswaplab could not judge: no student is to blame."""
     lines = [(row["student"], row["variant"], row["message"]) for row in rows if row["state"] == "our fault"]
-    return Part("Our faults", "Please report the variant. Nothing of it counts against a student.",
-                ("student", "variant", "what happened"), lines)  # fmt: skip
+    said = "Please report the variant. In what Canvas and Moodle import these are left empty, for you to fill in."
+    return Part("Our faults", said, ("student", "variant", "what happened"), lines)
 
 
 def grouped(rows: Sequence[Row], name: str) -> dict[str, list[Row]]:
