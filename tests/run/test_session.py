@@ -122,6 +122,7 @@ def test_with_multi_shot_a_history_shows_the_failure_and_what_comes_after(name: 
 
 def test_at_a_fault_nobody_waits_for_the_lock_that_was_just_taken() -> None:
     found = explore(stage="1", device="synchronous", cpus=["read 3", "free 3"])
+    assert found.history().title == "Schedule a7b3a"
     last = found.history().moments[-1]
     assert last.event == "fault" and last.cpus is not None
     assert [(cpu["holds"], cpu["waits"]) for cpu in last.cpus] == [(["tree lock"], None), ([], None)]

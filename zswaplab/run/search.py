@@ -87,7 +87,8 @@ class Case:
     def history(self, schedule: str | None = None, *, stop: bool = False, **options: Any) -> History:
         """The case's history along a schedule; `options` are other fields of its setup, like `multi_shot=True`."""
         session = Session(self.setup.but(schedule=schedule, **options), prepare=self.prepare)
-        return History(session, check=self.check).run(stop=stop)
+        title = f"Schedule {schedule}" if schedule and len(schedule) < 40 else "One schedule"
+        return History(session, title, check=self.check).run(stop=stop)
 
     def lines(self) -> list[str]:
         """`before`, or else: each page that is used is written, and paged out unless it is paged out first of all."""

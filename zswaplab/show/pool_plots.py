@@ -97,10 +97,18 @@ def plot_occupancy(*runs: Replayed | History, theme: str = "light") -> Figure:
         _draw_occupancy(axes, found, high, paper)
     figure.alt = (  # type: ignore[attr-defined]
         f"Size of the pool over time, at most {high:,} pages, and how much of it holds compressed bytes, for "
-        f"{', '.join(found.name for found in every)}. Share of the pool that is waste over the whole run: "
+        f"{_named(every)}. Share of the pool that is waste over the whole run: "
         f"{', '.join(wasted)}."
     )
     return figure
+
+
+def _named(every: list[Timeline]) -> str:
+    """The runs by their names; where they all have the same, by their backends."""
+    names = {found.name for found in every}
+    if len(names) == len(every):
+        return ", ".join(found.name for found in every)
+    return f"{', '.join(found.backend or found.name for found in every)} ({', '.join(sorted(names))})"
 
 
 def _wasted(found: Timeline) -> str:
