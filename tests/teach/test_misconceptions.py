@@ -56,6 +56,7 @@ BESIDES: dict[str, tuple[Any, Any]] = {
     "header-stays": (1, 2),
     "swapoff-waits-for-all": (FAULTS, NEVER),
     "swapoff-waits-for-nobody": (NEVER, FAULTS),
+    "zeros-are-not-read": (1, 0),
 }
 ALL = list(MISCONCEPTIONS.values())
 

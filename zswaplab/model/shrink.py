@@ -66,6 +66,7 @@ class Shrinker(Life):
             return -EINVAL
         return (yield from pool.zpool.shrink(lambda handle: self.writeback_entry(pool, handle)))
 
+    # With patch 6 the header is read when it is no longer mapped: something else may lie there by then.
     @kernel("zswap_reclaim_entry")
     def reclaim_entry(self, pool: Pool) -> Kernel:
         """Write back the oldest entry of the pool's LRU: 0, -EINVAL if there is none, else -EAGAIN."""
@@ -105,7 +106,6 @@ class Shrinker(Life):
             failed = yield from self.writeback_entry(pool, handle)
         else:
             if stage.header:
-                # no longer mapped: something else may lie there by now
                 failed = yield from self.writeback_entry(pool, handle, entry, mapped.header)
             else:
                 failed = yield from self.writeback_entry(pool, handle, entry, (entry.type, entry.offset))

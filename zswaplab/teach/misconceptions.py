@@ -364,6 +364,18 @@ ALSO = (  # what else is believed
         "failure", at("v6.5", *out(3), cpus=["free 3", "swapoff"], swap_pages=SWAP_PAGES),
         {"wait_until_unused": (("yield self.unused.acquire", "yield LOOKUP  # it waits for nobody"),)},
     ),
+    Misconception(
+        "zeros-are-not-read", "At a load nothing is read of an entry of a page of zeros, which is on no list.",
+        "For the list itself: it is not touched.",
+        "bad accesses",
+        at("rfc2-1", "write 0 zeros", "page_out 0", "read 0", exclusive_loads="v1", multi_shot=True),
+        {"load_end": (
+            ("    stage = self.stage\n", "    stage = self.stage\n    zeros = entry.length == 0  # while it is held\n"),
+            ("yield from self.entry_put(tree, entry)\n        yield from self.move_to_head(entry)",
+             "yield from self.entry_put(tree, entry)\n        if not zeros:\n"
+             "            yield from self.move_to_head(entry)"),
+        )},
+    ),
 )  # fmt: skip
 MISCONCEPTIONS: dict[str, Misconception] = {wrong.id: wrong for wrong in (*TABLE, *ALSO)}
 for wrong in MISCONCEPTIONS.values():
