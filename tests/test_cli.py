@@ -57,6 +57,7 @@ def test_another_stage_disagrees_at_a_place(tmp_path: Path, capsys: pytest.Captu
     assert "  > " in printed
 
 
+@pytest.mark.slow
 def test_one_that_disagrees_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, two = short(tmp_path / "one"), short(tmp_path / "two")
     with gzip.open(two / "trace.csv.gz", "rt") as file:

@@ -24,6 +24,8 @@ from zswaplab.cli import main
 from zswaplab.show import page
 from zswaplab.trace import shipped
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 HEAVY = ("pandas", "numpy", "matplotlib", "ipywidgets", "anywidget", "IPython", "jupyterlab", "packaging")
 Version = namedtuple("Version", "major minor micro")

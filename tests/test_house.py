@@ -192,6 +192,7 @@ def test_an_import_the_right_way_is_let_through(module: str, line: str) -> None:
 SHOWS = "zswaplab.teach.predict"  # a question as a sheet; nothing in its room stands on it
 
 
+@pytest.mark.slow
 def test_what_grades_shows_nothing() -> None:
     """It runs where there is no widget: on a server, in a browser's Python."""
     for module, file in _modules():
@@ -251,6 +252,7 @@ def test_the_arrows_inside_a_room_run_one_way(room: str) -> None:
     assert _round(_files_of(room)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "line"),
     [

@@ -68,12 +68,14 @@ def plain() -> str:
     return printed("utf-8")
 
 
+@pytest.mark.slow
 def test_every_command_ends_as_it_should(plain: str) -> None:
     assert [int(status) for status in re.findall(r"^status (\d+)$", plain, re.MULTILINE)] == [*COMMANDS.values()]
     assert "Traceback" not in plain
     assert set(IN_ASCII) <= set(plain), "each is tried"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("terminal", ["cp932", *(
     pytest.param(name, marks=pytest.mark.slow) for name in TERMINALS if name not in ("utf-8", "cp932")
 )])  # fmt: skip

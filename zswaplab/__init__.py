@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zswaplab.show.player import play
     from zswaplab.show.scheduler import scheduler
     from zswaplab.show.sweeps import sweep
+    from zswaplab.teach.goto import goto
     from zswaplab.teach.predict import predict
     from zswaplab.trace.conform import conform
     from zswaplab.trace.tables import replay, runs
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "STAGES", "Machine", "Setup", "compare", "conform", "diff", "explore", "lab", "play", "policy", "predict", "record",
-    "replay", "runs", "scheduler", "source", "sweep",
+    "STAGES", "Machine", "Setup", "compare", "conform", "diff", "explore", "goto", "lab", "play", "policy", "predict",
+    "record", "replay", "runs", "scheduler", "source", "sweep",
 ]  # fmt: skip
 
 _HOMES = {
@@ -48,6 +49,7 @@ _HOMES = {
     "compare": "zswaplab.show.compare",
     "scheduler": "zswaplab.show.scheduler",
     "predict": "zswaplab.teach.predict",
+    "goto": "zswaplab.teach.goto",
 }
 
 

@@ -561,6 +561,7 @@ def both_agree(chain: int, sequence: list[tuple[str, Any]], every: int = 1) -> N
             both.zsmalloc.check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chain", CHAINS)
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.lists(actions, min_size=10, max_size=60))

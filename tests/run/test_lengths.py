@@ -36,6 +36,7 @@ def test_every_length_is_what_deflate_gives(exact: None) -> None:
         assert page == page_bytes(seed) and compressed is not None and len(compressed) == length, seed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zpool", sorted(ZPOOLS))
 @settings(max_examples=15, deadline=None)
 @given(st.lists(OPERATIONS, max_size=25), st.lists(st.integers(0, 999), min_size=6, max_size=6))

@@ -150,6 +150,7 @@ def test_one_name_can_stand_for_several_functions() -> None:
         named.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
 def test_an_alteration_without_a_stage_fits_every_stage(stage: str) -> None:
     plain = Setup(stage, ram_pages=30, workload="revisit 8 4", zpool="zsmalloc")

@@ -90,6 +90,7 @@ def test_every_pool_is_shown_when_the_backend_changes() -> None:
 FAILING = [case for case in CASES if case.fails or case.name in ("C-base", "C2-6", "C2-v6.5", "v6.5-on-uaf")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", named(FAILING))
 def test_the_history_of_a_failing_search_ends_with_its_failure(name: str) -> None:
     explored = result(name).explored
@@ -316,6 +317,7 @@ def test_a_fork_at_no_step_is_refused(step: Any) -> None:
         history.fork(step, enabled=False)
 
 
+@pytest.mark.slow
 def test_stages_all_run() -> None:
     for stage in STAGES:
         assert record(Setup(stage, workload="revisit 3 1")).fault is None

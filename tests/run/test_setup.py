@@ -87,6 +87,7 @@ def survives(setup: Setup) -> None:
     assert Setup.from_text(text, own) == setup
 
 
+@pytest.mark.slow
 @some(100)
 @given(setups(own=False))
 def test_what_a_panel_can_set_is_under_two_kilobytes(setup: Setup) -> None:

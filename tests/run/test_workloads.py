@@ -95,6 +95,7 @@ def test_two_old_pages_used_again() -> None:
     assert run("revisit", "base").disk_reads() == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(WORKLOADS))
 def test_a_workload_is_the_same_every_time_and_takes_its_sizes(name: str) -> None:
     most = list(sizes_of(name).values())
@@ -106,6 +107,7 @@ def test_a_workload_is_the_same_every_time_and_takes_its_sizes(name: str) -> Non
     assert TITLES[name] and WORKLOADS[name].__doc__ and ">>>" in WORKLOADS[name].__doc__
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 @pytest.mark.parametrize("zpool", sorted(ZPOOLS))
 @pytest.mark.parametrize("stage", sorted(STAGES))
@@ -200,6 +202,7 @@ def test_a_line_that_cannot_be_is_named_with_the_rule(text: str, said: str) -> N
         read_csv(text)
 
 
+@pytest.mark.slow
 def test_too_much_is_refused() -> None:
     with pytest.raises(BadInput, match="at most 100,000 operations; leave some out"):
         read_csv("operation,page\n" + "worker,\n" * 100_001)

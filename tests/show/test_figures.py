@@ -35,6 +35,8 @@ from zswaplab.show.plots import (
 )
 from zswaplab.trace.tables import Replayed, replay
 
+pytestmark = pytest.mark.slow
+
 TOLD_APART = 10.0  # CIE 1976: two is just noticeable side by side
 # Colour vision without one kind of cone (Machado, Oliveira and Fernandes, 2009), or without any, on linear RGB.
 VISION = {
@@ -108,9 +110,7 @@ def stretch(tmp_path_factory: pytest.TempPathFactory) -> Replayed:
     return replay(load(SHIPPED, QUIET).write(tmp_path_factory.mktemp("run") / "stretch"))
 
 
-@pytest.fixture(params=[
-    *OF_HISTORIES, *(pytest.param(f"recording: {name}", marks=pytest.mark.slow) for name in OF_RECORDINGS)
-], scope="module")  # fmt: skip
+@pytest.fixture(params=[*OF_HISTORIES, *(f"recording: {name}" for name in OF_RECORDINGS)], scope="module")
 def drawn(request: pytest.FixtureRequest) -> dict[str, Figure]:
     """One plot, in each theme, drawn."""
     if request.param in OF_HISTORIES:

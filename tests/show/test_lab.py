@@ -132,6 +132,7 @@ def test_every_field_has_a_control_that_shows_its_value() -> None:
                 assert made["value"] in [option["value"] for option in made["options"]], (stage, name)
 
 
+@pytest.mark.slow
 def test_a_workload_as_csv_and_a_wrong_one() -> None:
     panel = lab()
     panel._heard(None, {"csv": "operation,page,seed\nwrite,3,17\npage_out,3,"}, [])
@@ -167,6 +168,7 @@ def any_setup(chance: Random) -> Setup:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_thousand_lines_come_back_as_they_were() -> None:
     chance = Random(6)
 

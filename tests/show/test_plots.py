@@ -47,6 +47,8 @@ from zswaplab.trace.read import read
 from zswaplab.trace.shipped import find_run
 from zswaplab.trace.tables import Life, Replayed, replay
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def stretch(tmp_path_factory: pytest.TempPathFactory) -> Replayed:

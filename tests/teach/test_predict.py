@@ -57,6 +57,7 @@ def test_every_option_is_what_its_model_gives(id: str, seeds: range) -> None:
         assert right not in models.values()
 
 
+@pytest.mark.slow
 @every_question
 def test_the_models_part_and_no_two_options_are_equal(id: str, seeds: range) -> None:
     question = bank()[id]

@@ -115,6 +115,7 @@ def value_of(asked: Asked, option: Any) -> object:
 # -- nothing is given away
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("id", list(bank()))
 def test_nothing_of_the_answer_leaves_python_before(id: str) -> None:
     asked = predict(id, 1)

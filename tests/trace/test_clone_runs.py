@@ -34,13 +34,16 @@ def test_the_command_says_where_each_is(
     assert "in recordings/ (checksums in its MANIFEST)" in said
 
 
-@pytest.mark.parametrize("run", sorted(clone_runs()))
+@pytest.mark.parametrize("run", [
+    pytest.param(run, marks=[] if "-exactsmall" in run else [pytest.mark.slow]) for run in sorted(clone_runs())
+])  # fmt: skip
 def test_each_is_held_by_its_name(run: str) -> None:
     verdict = conform(run)
     assert verdict.agrees, verdict.text()
     assert not verdict.doubts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("percent", [89, 91])
 def test_a_threshold_is_pinned_by_a_pool_that_creeps_over_it(percent: int, tmp_path: Path) -> None:
     folder = clone_runs()["61-zbud-lzo-creep"]

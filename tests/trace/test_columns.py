@@ -44,6 +44,7 @@ def first(raw: Raw, op: str, **cells: str) -> int:
 # The table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "folder", [SMALL, SHIPPED, *(path for path in RECORDED if path.is_dir())], ids=lambda p: p.name
 )

@@ -71,6 +71,7 @@ def test_a_name_that_is_not_known() -> None:
 # A replayed run
 
 
+@pytest.mark.slow
 def test_its_repr(stretch: Replayed) -> None:
     assert repr(stretch) == f"<stretch replayed at stage rfc2-2: {len(stretch.rows):,} operations>"
     assert (stretch.limit, stretch.accept_threshold, stretch.listed) == (613, 552, "entries")

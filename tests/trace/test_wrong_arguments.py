@@ -20,6 +20,7 @@ NO_PATHS = (None, 3, True, 2.5, [], ["p2-zbud-overflow"], {}, b"p2-zbud-overflow
 NO_FOLDERS = ("", "no/such", "no\0such", "no/such\0", "x" * 5000, "/" + "x" * 5000, "/dev/null", Path(__file__))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", NO_PATHS, ids=lambda wrong: repr(wrong).partition(" at 0x")[0])
 @pytest.mark.parametrize("taker", [replay, conform, recorded, find_run, plot_agreement])
 def test_what_is_no_run_is_named_with_the_remedy(taker: Any, wrong: Any) -> None:
