@@ -25,7 +25,7 @@ from tests.notebooks.prose import PATHS, before_the_exercises, is_heading, sente
 from zswaplab.trace.shipped import shipped_runs
 
 NAMED = re.compile(
-    r"\b(?:pages?|patch(?:es)?|notebooks?|sections?|steps?|exercises?|predictions?|CPU|slots?|stage|line|stop)\s+"
+    r"\b(?:pages?|patch(?:es)?|notebooks?|sections?|steps?|stops?|exercises?|predictions?|CPU|slots?|stage|line)\s+"
     r"\d+(?:\.\d+)*(?:(?:, | and | to | or |, and |-|–)\d+)*",
     re.IGNORECASE,
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import dis
 import functools
 import inspect
 import io
@@ -134,7 +135,17 @@ class Limit:
         self.left -= 1
         if self.left < 0:
             raise Endless("it goes on and on")
-        return None if frame.f_code.co_filename.startswith(_OURS) else self.count
+        if frame.f_code.co_filename.startswith(_OURS):
+            return None
+        if turns_on_the_spot(frame.f_code):
+            frame.f_trace_opcodes = True
+        return self.count
+
+
+@functools.lru_cache(maxsize=1000)
+def turns_on_the_spot(code: CodeType) -> bool:
+    """Whether it has a loop of a single instruction, `while True: pass`: that never comes to another line."""
+    return any(step.argval == step.offset for step in dis.get_instructions(code) if step.opname.startswith("JUMP"))
 
 
 @contextlib.contextmanager

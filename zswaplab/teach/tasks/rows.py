@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from itertools import takewhile
@@ -259,6 +260,6 @@ def plain(given: Sequence[Reply]) -> list[Any]:
 
 
 def short(given: object) -> str:
-    """What was given, not too long."""
-    text = repr(given)
+    """What was given, not too long, and without an address."""
+    text = f"the function {given.__name__}" if inspect.isfunction(given) else repr(given)
     return text if len(text) <= 60 else f"{text[:57]}..."
