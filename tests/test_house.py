@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = REPOSITORY / "zswaplab"
 PUBLIC = {
     "Machine", "Setup", "STAGES", "source", "diff", "record", "explore", "runs", "replay", "conform", "play", "lab",
-    "compare", "scheduler", "policy", "predict", "sweep",
+    "compare", "scheduler", "goto", "policy", "predict", "sweep",
 }  # fmt: skip
 HEAVY = ("pandas", "numpy", "matplotlib", "ipywidgets", "anywidget", "IPython")
 LICENCES = {"BSD-3-Clause": "LICENSE", "CC-BY-4.0": "LICENSE-TEXT", "CC0-1.0": "LICENSE-DATA"}

@@ -71,7 +71,7 @@ def ran() -> list[dict[str, Any]]:
 
 @pytest.mark.slow
 def test_the_first_python_shows_what_there_is(ran: list[dict[str, Any]]) -> None:
-    assert set(PUBLIC) - set(ran[0]) == {"explore", "policy", "scheduler", "STAGES"}, "what it does not import"
+    assert set(PUBLIC) - set(ran[0]) == {"explore", "goto", "policy", "scheduler", "STAGES"}, "what it does not import"
     assert ran[0]["m"].zswap.counters.stored_pages == 2, "of two pages out, one came back"
     assert ran[0]["last"].agrees
 
