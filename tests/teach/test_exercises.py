@@ -473,10 +473,13 @@ def test_a_solution_comes_after_success_or_for_another_seed(id: str) -> None:
     held = exercise(id, seed=3)
     right = typed(held.task.reference(3))
     assert right not in held.solution()
-    if held.task.seeded:
-        assert "Worked for another seed" in held.solution() and held.new().seed != held.seed
+    if held.task.seeded and not held.task.alike:
+        assert "Worked for another seed" in held.solution()
     else:
         assert "after 3 hints and 3 tries" in held.solution()
+    if held.task.seeded:
+        assert held.new().seed != held.seed
+    else:
         with pytest.raises(BadInput, match="the same for everybody"):
             held.new()
     held.progress.note(held.variant, state="right")

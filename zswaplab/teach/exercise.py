@@ -93,12 +93,12 @@ class Exercise:
     def solution(self) -> str:
         """The solution, once it is solved; before that, one worked for another seed.
 
-        Where all seeds have the same task it comes after all hints and three tries.
+        Where that would give yours away it comes after all hints and three tries.
         """
         known = self.progress.of(self.variant)
         if known.get("state") == "right":
             return Text(self.task.solution(self.seed))
-        if self.task.seeded:
+        if self.task.seeded and not self.task.alike:
             other = seed_of(str(self.seed), self.id, "worked")
             worked = "Worked for another seed; yours is for you.", self.task.words(other), self.task.solution(other)
             return Text("\n\n".join(worked))

@@ -80,7 +80,8 @@ class Words:
     what is to be done, with gaps that a seed fills. `start` is what stands in the answer cell at first. `rubric` is
     criterion -> points, 1 in all. `mistakes` are those that are known: name -> the first sentences of what is said of
     it; a name is that of a misconception, or the task's own. `why` is told once it is right. `version` grows when
-    answers to an older one may be judged otherwise.
+    answers to an older one may be judged otherwise. `seeded` says whether another seed gives another variant, `alike`
+    whether the solution of one gives that of all away.
     """
 
     id: str
@@ -97,6 +98,7 @@ class Words:
     why: str = field(repr=False)
     version: int = 1
     seeded: bool = True
+    alike: bool = False
 
     def __post_init__(self) -> None:
         choose(f"exercise {self.id}: kind", self.kind, KINDS)
