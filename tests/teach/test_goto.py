@@ -51,6 +51,19 @@ def test_a_stop_brings_what_its_notebook_has_there(here: ModuleType, capsys: pyt
     assert said.startswith("05 Before, stop 2: ") and said.count("\n") == 2
 
 
+def test_a_function_of_a_cell_may_stand_in_for_the_models(here: ModuleType, tmp_path: Path) -> None:
+    cell = """
+from zswaplab import explore
+from zswaplab.model.steps import UNLOCKED
+def impatient(self):
+    yield UNLOCKED
+hasty = explore(cpus=["free 3", "swapoff"], functions={"wait_until_unused": impatient})
+"""
+    notebook(tmp_path, "# Mine", cell, "**Stop 1.** So.")
+    goto("07", 1, folder=tmp_path)
+    assert vars(here)["hasty"].fails
+
+
 def test_nothing_is_shown_on_the_way(here: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cells = "# Mine: all", "print('shown')\nx = 1", "**Stop 1.** You *know* [x](y).", "x = 2", "**Stop 2.** So."
     notebook(tmp_path, *cells)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import linecache
 import re
 import sys
 from collections.abc import Iterator
@@ -76,9 +77,11 @@ def _code(cells: list[dict[str, Any]]) -> Iterator[tuple[int, str]]:
 
 def _run(name: str, place: int, source: str) -> None:
     """Run a cell in the reader's own notebook, and show nothing."""
+    file = f"<{name}, cell {place}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)  # its functions can be read
     try:
         with _quiet():
-            exec(compile(source, f"{name}, cell {place}", "exec"), vars(sys.modules["__main__"]))
+            exec(compile(source, file, "exec"), vars(sys.modules["__main__"]))
     except Exception as error:
         raise BadInput(
             f"cell {place} of {name} fails with {type(error).__name__}: {error}; "
