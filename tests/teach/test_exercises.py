@@ -115,7 +115,7 @@ def test_a_wrong_answer_gets_its_message(task: Task, seed: int, name: str, answe
 
 
 def evidence_is_true(verdict: Verdict) -> None:
-    """What is to be played runs, and parts from the student's where it says; a schedule in it fails, at its last step."""
+    """What is to be played runs, and parts from the student's where it says; a schedule in it fails at its end."""
     if verdict.setup is None:
         assert verdict.mine is None and verdict.step is None
         return
@@ -377,7 +377,8 @@ def test_all_six_states_are_met() -> None:
     [
         ({"id": "99.9"}, "exercise='99.9' is not known; choose one of '01.1'"),
         ({"id": 6.2}, 'like exercise("06.2")'),
-        ({"id": "06.2:x"}, "after the colon stands the seed"), ({"id": "06.2", "student": ""}, "give your id as a text"),
+        ({"id": "06.2:x"}, "after the colon stands the seed"),
+        ({"id": "06.2", "student": ""}, "give your id as a text"),
         ({"id": "06.2", "student": 12}, "give your id as a text"), ({"id": "06.2", "seed": -1}, "0 or more"),
         ({"id": "06.2", "seed": "3"}, "0 or more"), ({"id": "06.2", "seed": True}, "0 or more"),
     ],
@@ -406,7 +407,8 @@ def test_nothing_of_the_answer_is_shown(id: str) -> None:
     held = exercise(id, seed=1)
     held.check(["wrong"])
     right = typed(held.task.reference(1)).removeprefix("answer = ")
-    for shown in (repr(held), held.words(), held._repr_markdown_(), held.task.cell(1), repr(held.task), repr(vars(held))):
+    texts = held.words(), held._repr_markdown_(), held.task.cell(1)
+    for shown in (*texts, repr(held), repr(held.task), repr(vars(held))):
         assert right not in shown
 
 
