@@ -24,7 +24,7 @@ from typing import Any
 from ..model.errors import BadInput, Broken, Fault
 
 STEPS = 4_000_000  # lines of student code and calls, of which a right answer needs less than a tenth
-STEPS_OF_A_CALL = 200_000
+STEPS_OF_CALLS, STEPS_OF_A_CALL = 3_000_000, 30  # of a fenced function; what each call costs besides
 KEPT = 200  # characters of what is printed
 _counter = itertools.count(1)
 _OURS = str(Path(__file__).resolve().parents[1])
@@ -160,16 +160,19 @@ def uncounted() -> Iterator[None]:
 
 
 def fenced(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function, each call of which has a limit of its own: what is around it runs at full speed.
+    """The same function with a limit for all its calls together: what is around it runs at full speed.
 
-    For a search and a recorded history, which look at the frames of a function that gives steps, it is not made.
+    A call costs something even if it does nothing, so that the model cannot call it for ever. For a search and a
+    recorded history, which look at the frames of a function that gives steps, it is not made.
     """
+    limit = Limit(STEPS_OF_CALLS)
     if inspect.isgeneratorfunction(function):
 
         @functools.wraps(function)
         def steps(*arguments: Any) -> Generator[Any, None, Any]:
-            operation, limit = function(*arguments), Limit(STEPS_OF_A_CALL)
+            operation = function(*arguments)
             while True:
+                limit.left -= STEPS_OF_A_CALL
                 try:
                     with limit:
                         step = next(operation)
@@ -181,7 +184,8 @@ def fenced(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(*arguments: Any) -> Any:
-        with Limit(STEPS_OF_A_CALL):
+        limit.left -= STEPS_OF_A_CALL
+        with limit:
             return function(*arguments)
 
     return call

@@ -112,7 +112,7 @@ def untouched(answer: object) -> bool:
     if isinstance(answer, Mapping):
         answer = list(answer.values())
     if isinstance(answer, (list, tuple)):
-        return all(untouched(one) for one in answer)
+        return bool(answer) and all(untouched(one) for one in answer)
     if inspect.isfunction(answer):
         return has_gap(answer)
     return answer is ... or answer is None or (isinstance(answer, str) and not answer.strip())

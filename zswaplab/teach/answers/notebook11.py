@@ -122,12 +122,15 @@ def never_reclaims(run):
     assert sizes.count("refuse") == 1
 
 
-def once_loaded(run):
-    loaded = run([*out(0), "read 0", "page_out 0"])
-    assert loaded.count("store") == 1 and loaded.at(-1).counters["stored_pages"] == 1
+def only_what_is_stored(run):
+    assert run([*out(0), "read 0", "page_out 0"]).count("store") == 1
+    loaded = run([*out(0), "read 0"])
+    assert loaded.at(-1).counters["stored_pages"] == 1
+    assert all(entry["refcount"] == 1 for entry in loaded.at(-1).entries.values())
+    assert run([*out(0), "free 0"]).at(-1).counters["stored_pages"] == 1
 
 
 TESTS = {
     "refuses-the-kernel": refuses_the_kernel, "catches-none": catches_none, "never-full": never_full,
-    "never-reclaims": never_reclaims, "some-survive": once_loaded,
+    "never-reclaims": never_reclaims, "some-survive": only_what_is_stored,
 }  # fmt: skip

@@ -188,12 +188,13 @@ class Refcounts(Variant):
         given, right = self.read(answer), self.reference()
         if given == right:
             return self.right()
-        at = next(place for place, (mine, theirs) in enumerate(zip(given, right, strict=True)) if mine != theirs)
+        at = agreeing(given, right)
         points = {self.criterion: round(at / len(right), 3)}
         if given[at] is None:
             return self.verdict("partly right" if at else "wrong", f"Go on with line {at + 1}.", points)
-        upto = [*right[:at], given[at]]
-        belief = next((name for name, wrong in self.wrong().items() if wrong[: at + 1] == upto), "")
+        agree = {name: agreeing(given, wrong) for name, wrong in self.wrong().items()}
+        best = max(agree, key=lambda name: agree[name])
+        belief = best if agree[best] > at else ""
         contract = "A reference is taken by whoever keeps a pointer to the entry, and put when it is needed no more."
         example = f"Line {at + 1}, {in_words(self.segments[at])}: you say {given[at]}, the kernel {right[at]}."
         told = "`play()` shows the run from there."
@@ -209,6 +210,12 @@ class Refcounts(Variant):
             if one is not None:
                 require(f"entry {number}", one, 0, 20, "references")
         return found + [None] * (len(self.segments) - len(found))
+
+
+def agreeing(one: Sequence[int | None], other: Sequence[int | None]) -> int:
+    """How many numbers agree before the first that does not."""
+    pairs = zip(one, other, strict=True)
+    return next((place for place, (mine, theirs) in enumerate(pairs) if mine != theirs), len(one))
 
 
 def segment_of(session: Session, cpu: int, steps: int, moment: Any, entry: Any) -> Segment:
