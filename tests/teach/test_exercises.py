@@ -115,11 +115,7 @@ def test_a_wrong_answer_gets_its_message(task: Task, seed: int, name: str, answe
 
 
 def evidence_is_true(verdict: Verdict) -> None:
-<<<<<<< HEAD
     """What is to be played runs, and parts from the student's where it says; a schedule fails at its last step."""
-=======
-    """What is to be played runs, and parts from the student's where it says; a schedule in it fails at its end."""
->>>>>>> 179ff0bc079b44ed5fc82918d93214275847a277
     if verdict.setup is None:
         assert verdict.mine is None and verdict.step is None
         return
@@ -411,13 +407,8 @@ def test_nothing_of_the_answer_is_shown(id: str) -> None:
     held = exercise(id, seed=1)
     held.check(["wrong"])
     right = typed(held.task.reference(1)).removeprefix("answer = ")
-<<<<<<< HEAD
     texts = repr(held), held.words(), held._repr_markdown_(), held.task.cell(1), repr(held.task), repr(vars(held))
     for shown in texts:
-=======
-    texts = held.words(), held._repr_markdown_(), held.task.cell(1)
-    for shown in (*texts, repr(held), repr(held.task), repr(vars(held))):
->>>>>>> 179ff0bc079b44ed5fc82918d93214275847a277
         assert right not in shown
 
 
