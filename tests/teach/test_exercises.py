@@ -30,6 +30,7 @@ from zswaplab.teach.task import Task, tasks, typed
 from zswaplab.teach.tasks import VARIANTS
 from zswaplab.teach.tasks.code import Code
 from zswaplab.teach.tasks.notebook01 import FEWEST
+from zswaplab.teach.tasks.notebook04 import placed
 from zswaplab.teach.tasks.rows import Rows
 from zswaplab.teach.variant import HINTS, KINDS, STATES, Feedback, Verdict
 
@@ -164,8 +165,7 @@ def test_no_shorter_workload_shows_a_mistake_of_a_tasks_own(id: str, name: str) 
 
 def watched(machine: Machine) -> Any:
     """Where each object lies, and what has reached the disk."""
-    places = [sorted(repr(page) for page in machine.zswap.pool.zpool.layout())]
-    return list(machine.swap.disk), sorted(machine.zswap.trees[0].entries), places
+    return list(machine.swap.disk), sorted(machine.zswap.trees[0].entries), placed(machine)
 
 
 @pytest.mark.slow
