@@ -166,7 +166,7 @@ def exercise(
     >>> exercise("06.2", seed=1).check(["stored", "stored", "clean"]).state
     'partly right'
     >>> exercise("06.2", seed=1).check("stored")
-    Malformed. answer is 'stored': give a list with 12 entries, one for each line.
+    Malformed. answer is 'stored': give a list with 13 entries, one for each line.
     ...
     """
     if not isinstance(id, str):
