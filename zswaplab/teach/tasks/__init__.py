@@ -11,9 +11,11 @@ from . import (
     notebook09,
     notebook10,
     notebook11,
+    notebook12,
 )  # fmt: skip
 
 _NOTEBOOKS = (
     notebook01, notebook03, notebook04, notebook05, notebook06, notebook08, notebook09, notebook10, notebook11,
+    notebook12,
 )  # fmt: skip
 VARIANTS: dict[str, type[Variant]] = {id: made for notebook in _NOTEBOOKS for id, made in notebook.VARIANTS.items()}
