@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.serving import opened_notebook
+from tests.serving import Server, opened_notebook
 from tests.show.test_player_lab import run
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ CELLS = [
 ]
 
 
-def test_a_teacher_votes_with_the_class(browser: Browser, repository: Path, tmp_path: Path) -> None:
+def test_a_teacher_votes_with_the_class(browser: Browser, repository: Path, jupyter_lab: Server) -> None:
     sources = [source.format(repository=str(repository)) for source in CELLS]
-    with opened_notebook(browser, tmp_path, "votes.ipynb", sources, height=1400) as (tab, _):
+    with opened_notebook(browser, jupyter_lab, "votes.ipynb", sources, height=1400) as (tab, _):
         for number in range(2):
             run(tab, number)
         board = tab.locator(".vote")

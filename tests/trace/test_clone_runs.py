@@ -29,6 +29,7 @@ def test_the_command_says_where_each_is(
     terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    monkeypatch.setenv("COLUMNS", "400")
     assert main(["runs"]) == 0
     table, _, after = capsys.readouterr().out.partition("\n\n")
     places = {words[0]: words[-1] for words in map(str.split, table.splitlines()[1:])}

@@ -228,7 +228,7 @@ class Lab(ipywidgets.VBox):  # type: ignore[misc]
         came = "what it comes to is held back" if self.held else words(self.history)
         said = html.escape(f"{' · '.join(self.history.tags)}: {came}")
         line = f"<div><b>{html.escape(self.history.title)}</b> · {said}</div>"
-        return f'<div class="zswaplab-picture" style="line-height: 1.5">{line}</div>{self.player.picture()}'
+        return f'<div style="line-height: 1.5">{line}</div>{self.player.picture()}'
 
     # -- running -----------------------------------------------------------------------------------
 
