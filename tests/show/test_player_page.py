@@ -624,7 +624,7 @@ def test_the_sheet_fits_its_height_and_nothing_in_it_scrolls_or_jumps(
     opened: Callable[..., Open], run: str, level: str
 ) -> None:
     player = opened(run, level=level)
-    steps = [*range(0, player.last, max(1, player.last // 25)), player.last]
+    steps = [*range(0, player.last, max(1, player.last // 12)), player.last]
     found = heights(player, steps)
     assert len(found) == 1 and 590 <= found.pop() <= 620
     assert player.root.bounding_box()["width"] == 1050  # type: ignore[index]
