@@ -15,6 +15,8 @@ from zswaplab.run.policies import POLICIES, Candidate, least_recently_used, need
 from zswaplab.run.search import Case, explore
 from zswaplab.run.setup import Setup
 
+pytestmark = pytest.mark.slow
+
 DECIDE = [("2", "zbud"), ("3", "z3fold"), ("4", "zsmalloc"), ("v6.5", "zbud"), ("v6.5", "z3fold"), ("v6.5", "zsmalloc")]
 DEFAULTS = ("life", "overflow", "loop", "scan", "shift", "revisit")
 SIZED = st.one_of(

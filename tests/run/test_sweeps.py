@@ -14,6 +14,8 @@ from zswaplab.run.policies import Candidate, policy
 from zswaplab.run.setup import Setup
 from zswaplab.run.sweeps import rows_of_sweep
 
+pytestmark = pytest.mark.slow
+
 SCAN = Setup(workload="scan", ram_pages=30, compressor="lengths")
 
 

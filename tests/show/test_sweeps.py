@@ -16,6 +16,8 @@ from zswaplab.show.sweep_plots import MARKS, plot_sweep
 from zswaplab.show.sweeps import sweep
 from zswaplab.show.victims import victims
 
+pytestmark = pytest.mark.slow
+
 SCAN = Setup(workload="scan", ram_pages=30, compressor="lengths")
 
 

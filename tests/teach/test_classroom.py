@@ -21,6 +21,8 @@ from zswaplab.teach.classroom import Class, collect, new, opened, owners_of
 from zswaplab.teach.grade import HANDED_IN, Graded
 from zswaplab.teach.variant import STATES
 
+pytestmark = pytest.mark.slow
+
 IDS = ["06.2", "08.2"]
 CANVAS = """Student,ID,SIS User ID,SIS Login ID,Section,Old homework (17)
     Points Possible,,,,,10

@@ -33,6 +33,8 @@ from zswaplab.teach.tasks.notebook01 import FEWEST
 from zswaplab.teach.tasks.rows import Rows
 from zswaplab.teach.variant import HINTS, KINDS, STATES, Feedback, Verdict
 
+pytestmark = pytest.mark.slow
+
 ALL = list(tasks())
 SEEDED = [id for id, task in tasks().items() if task.seeded]
 CODE = [id for id in ALL if issubclass(VARIANTS[id], Code)]

@@ -16,6 +16,8 @@ from zswaplab.teach.handout import master_of, student_version
 from zswaplab.teach.students import seed_of
 from zswaplab.teach.task import tasks, typed
 
+pytestmark = pytest.mark.slow
+
 SALT = "a class"
 DATA, OTHER, CODE = "06.2", "08.2", "04.1"
 SHORT = Limits(seconds=4)

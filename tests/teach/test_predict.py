@@ -19,6 +19,8 @@ from zswaplab.teach.predict import predict
 from zswaplab.teach.prediction import SAID, Option, Prediction
 from zswaplab.teach.questions import applied, bank
 
+pytestmark = pytest.mark.slow
+
 ALL = list(bank())
 FEW, MANY = range(1), range(1, 13)  # seeds
 SEEDS = [

@@ -15,6 +15,8 @@ from zswaplab.teach.questions import bank
 from zswaplab.teach.vote import told, vote
 from zswaplab.teach.voting import FIVE, PAIRS, Vote
 
+pytestmark = pytest.mark.slow
+
 SEED = 2026
 BEGUN = datetime(2026, 3, 4, 9, 0, 0).timestamp()
 
