@@ -13,7 +13,7 @@ python := .venv/bin/python
 help:
 	@echo "make lab     open the notebooks in JupyterLab (on your own copy, in my-notebooks/)"
 	@echo "make test    run every test"
-	@echo "make quick   run the quick tests, in less than half a minute"
+	@echo "make quick   run the quick tests, in about a minute"
 	@echo "make lint    check style and types"
 	@echo "make lock    bring uv.lock up to date with pyproject.toml (needs uv)"
 	@echo "make clean   remove .venv and the tools' caches; my-notebooks/ stays"
