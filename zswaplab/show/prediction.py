@@ -35,15 +35,15 @@ def program() -> Program:
 
 
 class Question(anywidget.AnyWidget):
-    """The sheet itself: `asked` is shown before an answer, `told` after it. It has nothing else."""
+    """What a page has of a question: `asked` is shown before an answer, `told` after it. `program` draws them."""
 
     _esm = LOADER
     program = traitlets.Instance(Program).tag(sync=True, **ipywidgets.widget_serialization)
     asked = traitlets.Dict().tag(sync=True)
     told = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, asked: Data, told: Data) -> None:
-        super().__init__(program=program(), asked=dict(asked), told=dict(told))
+    def __init__(self, program: Program, asked: Data, told: Data) -> None:
+        super().__init__(program=program, asked=dict(asked), told=dict(told))
 
 
 class Sheet(ipywidgets.VBox):  # type: ignore[misc]
@@ -56,7 +56,7 @@ class Sheet(ipywidgets.VBox):  # type: ignore[misc]
     def __init__(
         self, asked: Data, told: Data, *, heard: Callable[[Data], Data], played: Callable[[], Played]
     ) -> None:
-        self.question = Question(asked, told)
+        self.question = Question(program(), asked, told)
         self._heard, self._played = heard, played
         self.question.on_msg(self.hear)
         super().__init__([self.question])

@@ -9,13 +9,11 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import anywidget
 import ipywidgets  # type: ignore[import-untyped]
-import traitlets
 
 from . import page
-from .kept import LOADER, Program
-from .prediction import Data, Played, played
+from .kept import Program
+from .prediction import Data, Played, Question, played
 
 
 def asset() -> str:
@@ -29,18 +27,6 @@ def program() -> Program:
     return Program.of(asset())
 
 
-class Question(anywidget.AnyWidget):
-    """The board itself: `asked` is the question, `told` what is known of the votes."""
-
-    _esm = LOADER
-    program = traitlets.Instance(Program).tag(sync=True, **ipywidgets.widget_serialization)
-    asked = traitlets.Dict().tag(sync=True)
-    told = traitlets.Dict().tag(sync=True)
-
-    def __init__(self, asked: Data, told: Data) -> None:
-        super().__init__(program=program(), asked=dict(asked), told=dict(told))
-
-
 class Board(ipywidgets.GridBox):  # type: ignore[misc]
     """A question to be voted on, and once its answer is told the run beside it; below it where there is no room.
 
@@ -51,7 +37,7 @@ class Board(ipywidgets.GridBox):  # type: ignore[misc]
     def __init__(
         self, asked: Data, told: Data, *, heard: Callable[[Data], Data], played: Callable[[], Played]
     ) -> None:
-        self.question = Question(asked, told)
+        self.question = Question(program(), asked, told)
         self._heard, self._played, self._shown = heard, played, False
         self.question.on_msg(self.hear)
         layout = {"grid_template_columns": "repeat(auto-fit, minmax(min(480px, 100%), 1fr))", "grid_gap": "8px"}
